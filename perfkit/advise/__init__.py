@@ -1,0 +1,1 @@
+"""Evidence and rules: what to change. One rule per file in `rules`."""

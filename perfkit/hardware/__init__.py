@@ -1,0 +1,1 @@
+"""Which devices a machine has and what they can do."""

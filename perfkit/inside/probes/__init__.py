@@ -1,0 +1,1 @@
+"""What records: one probe per framework, each a reversible pair."""

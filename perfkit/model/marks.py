@@ -1,0 +1,72 @@
+"""Raw boundary marks: what the guest in the user's process writes and `analyze` reads.
+
+A mark is four signed 64-bit words in native byte order::
+
+    time_ns   CLOCK_MONOTONIC, the same clock for every process of one host
+    tag       kind (bits 0-7) | object (bits 8-31) | thread (bits 32-62)
+    a, b      two integers whose meaning depends on the kind
+
+*object* is a small number that the guest gives to a loader, model, optimizer or name, in order of first
+appearance; `facts.jsonl` beside the marks says which is which. *thread* numbers threads in order of appearance.
+
+The meaning of a step is **not** decided here: `analyze.steps` derives it, so that it can be mended without a new
+recording. Runs on Python 3.9 and imports nothing, because it lives in the user's process.
+"""
+
+VERSION = 1
+# Header: eight words. The magic reads "PKMARKS1" on a little-endian machine.
+MAGIC = int.from_bytes(b"PKMARKS1", "little")
+HEADER_WORDS = 8  # magic, version, pid, monotonic_ns, realtime_ns (both read at the same moment), rank, 0, 0
+MARK_WORDS = 4
+WORD_BYTES = 8
+
+# An *_ENTER kind is even and its *_EXIT is the next odd number, so that exit == enter + 1.
+LOADER_ENTER = 2  # a DataLoader iterator's __next__; object: loader
+LOADER_EXIT = 3  # a: samples in the batch (-1 unknown, -2 the loader is exhausted or raised), b: tokens (-1 unknown)
+FORWARD_ENTER = 4  # call of an outermost model; object: model. a: FLAG_* bits
+FORWARD_EXIT = 5  # a: samples seen in the call's inputs (-1 unknown), b: tokens (-1 unknown)
+BACKWARD_ENTER = 6
+BACKWARD_EXIT = 7
+OPTIMIZER_ENTER = 8  # object: optimizer
+OPTIMIZER_EXIT = 9
+ZERO_GRAD_ENTER = 10  # object: optimizer
+ZERO_GRAD_EXIT = 11
+SAVE_ENTER = 12  # torch.save and its like
+SAVE_EXIT = 13
+LOG_ENTER = 14  # a logging handler or a tracker
+LOG_EXIT = 15
+REGION_ENTER = 16  # perfkit.region(); object: name
+REGION_EXIT = 17
+WINDOW_START_ENTER = 18  # our trace window is being opened; a: number of the window
+WINDOW_START_EXIT = 19
+WINDOW_STOP_ENTER = 20  # stop, export and tear down; a: number of the window
+WINDOW_STOP_EXIT = 21
+COMPILE_ENTER = 22  # a compiler of the framework is at work (torch._dynamo)
+COMPILE_EXIT = 23
+LOADER_START_ENTER = 24  # a loader's iterator is being made (its workers started); object: loader, a: len or -1
+LOADER_START_EXIT = 25
+# Single marks.
+STEP = 40  # a step ended, said by the user; object 0: perfkit.step(), 1: --step-on
+DEVICE_PHASE = 41  # read from device events; object: PHASE_*, a: duration in ns, b: number of the optimizer mark it ends at
+MEMORY = 42  # object: device index; a: peak allocated bytes, b: peak reserved bytes, by the framework's counter
+END = 43  # the recording ended; a: END_*
+
+FLAG_GRAD = 1  # gradients were enabled
+FLAG_TRAINING = 2  # model.training
+FLAG_AUTOCAST = 4  # autocast was on around the call
+
+END_EXIT = 0  # the interpreter is shutting down
+END_LIMIT = 1  # --steps or --for was reached
+END_FAILED = 2  # the recording could not go on (disk full, …); the script did
+
+PHASE_FORWARD, PHASE_BACKWARD, PHASE_OPTIMIZER, PHASE_STEP = 1, 2, 3, 4
+
+
+def tag(kind: int, obj: int = 0, thread: int = 0) -> int:
+    """Pack kind, object and thread into a mark's second word."""
+    return kind | obj << 8 | thread << 32
+
+
+def is_enter(kind: int) -> bool:
+    """Whether *kind* opens an interval that `kind + 1` closes."""
+    return kind < STEP and kind % 2 == 0

@@ -1,0 +1,82 @@
+"""Schemas of the tables that analysis passes on: column, dtype, unit, meaning. Each has a version and a history.
+
+The dtypes are polars' names. A column that a source cannot fill is null, never 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One column: polars dtype name, unit ("" for none), meaning."""
+
+    name: str
+    dtype: str
+    unit: str
+    meaning: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table's schema. ``history`` has one line per version, the newest last."""
+
+    name: str
+    version: int
+    history: tuple[str, ...]
+    columns: tuple[Column, ...]
+
+
+def _table(name: str, version: int, history: tuple[str, ...], *columns: tuple[str, str, str, str]) -> Table:
+    made = tuple(Column(name=n, dtype=d, unit=u, meaning=m) for n, d, u, m in columns)
+    return Table(name=name, version=version, history=history, columns=made)
+
+
+STEPS = _table(
+    "steps", 1, ("1: first",),
+    ("rank", "Int32", "", "rank whose marks these are"),
+    ("segment", "Int32", "", "which of the script's loops: repeated fits, folds, phases of other mode"),
+    ("step", "Int64", "", "index within the rank, from 0, in time order"),
+    ("mode", "String", "", "training or inference"),
+    ("start_ns", "Int64", "ns", "CLOCK_MONOTONIC; end of the step before, or the first mark of the loop"),
+    ("end_ns", "Int64", "ns", "end of the optimizer's step (training) or of the outermost model call (inference)"),
+    ("wall_ns", "Int64", "ns", "end - start: everything, evaluation and checkpoints between included"),
+    ("duration_ns", "Int64", "ns", "wall_ns less evaluation, checkpoint, logging and perfkit's own window"),
+    ("data_ns", "Int64", "ns", "waiting for the next batch; null without a loader"),
+    ("forward_ns", "Int64", "ns", "from the model's call to the start of backward, loss included"),
+    ("backward_ns", "Int64", "ns", "inside backward"),
+    ("optimizer_ns", "Int64", "ns", "inside the optimizer's step and zero_grad"),
+    ("evaluation_ns", "Int64", "ns", "from the first to the last forward without gradient between training steps"),
+    ("checkpoint_ns", "Int64", "ns", "inside torch.save and its like"),
+    ("logging_ns", "Int64", "ns", "inside logging handlers and trackers"),
+    ("other_ns", "Int64", "ns", "the rest of wall_ns"),
+    ("samples", "Int64", "", "counted from the real batches; null if unknown"),
+    ("tokens", "Int64", "", "likewise, for integer sequences"),
+    ("micro_steps", "Int32", "", "backward passes inside (gradient accumulation)"),
+    ("traced", "Boolean", "", "touched by a trace or stack window: never in the headline"),
+    ("steady", "Boolean", "", "after the end of warm-up, and not traced"),
+)  # fmt: skip
+
+EVENTS = _table(
+    "events", 1, ("1: first",),
+    ("ts_ns", "Int64", "ns", "start, from the trace's own zero (base_time_ns in the trace's metadata)"),
+    ("dur_ns", "Int64", "ns", "duration, 0 for instants"),
+    ("category", "Categorical", "", "cpu_op, kernel, gpu_memcpy, cuda_runtime … as the trace says"),
+    ("name", "Categorical", "", "operator, kernel or annotation"),
+    ("pid", "Int32", "", "process, or device number for device events"),
+    ("tid", "Int64", "", "thread, or stream for device events"),
+    ("device", "Int32", "", "device index; -1 on the host"),
+    ("stream", "Int32", "", "stream of a device event; -1 on the host"),
+    ("correlation", "Int64", "", "joins a launch with its kernel; -1 without"),
+    ("external_id", "Int64", "", "joins device work with the operator that caused it; -1 without"),
+    ("sequence", "Int64", "", "autograd sequence number; -1 without"),
+    ("forward_thread", "Int64", "", "thread of the forward operator, for backward operators; -1 without"),
+    ("shapes", "Categorical", "", "input shapes as the trace writes them; null without"),
+    ("dtypes", "Categorical", "", "input types; null without"),
+    ("bytes", "Int64", "bytes", "of a copy or allocation; -1 without"),
+    ("python_id", "Int64", "", "of a Python frame; -1 without"),
+    ("python_parent", "Int64", "", "parent frame's id; -1 without"),
+)  # fmt: skip
+
+TABLES = (STEPS, EVENTS)

@@ -1,0 +1,1 @@
+"""A document composed once, and its views."""

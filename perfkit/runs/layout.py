@@ -1,0 +1,51 @@
+"""Where things lie in a run directory. Names only; stdlib-free, also read in the user's process (Python 3.9).
+
+::
+
+    <root>/latest                     text file: the id of the newest run
+    <root>/runs/<id>/
+        run.json                      RunInfo (model.records)
+        boots.log                     one line per Python process that booted: pid ppid monotonic_ns
+        guests.jsonl                  one line per process that armed: what armed, what failed and why
+        control/                      requests to a running job (see CONTROL_*)
+        host.jsonl                    host samples: tree CPU, RSS, I/O (launch.host)
+        nvml.jsonl                    device samples (launch.nvml)
+        stacks-<name>.txt             collapsed stacks with counts (launch.stacks)
+        stacks.json                   when each stack window was open, and at what rate
+        rank-00000/                   one folder per process that steps
+            marks.bin                 boundary marks (model.marks)
+            facts.jsonl               what the marks' objects are; loader, model and optimizer facts; window notes
+            trace-000.json[.gz]       exported trace windows
+"""
+
+RUNS = "runs"
+LATEST = "latest"
+RUN_JSON = "run.json"
+BOOTS = "boots.log"
+GUESTS = "guests.jsonl"
+CONTROL = "control"
+HOST_SAMPLES = "host.jsonl"
+NVML_SAMPLES = "nvml.jsonl"
+STACKS_INDEX = "stacks.json"
+
+RANK_PREFIX = "rank-"
+MARKS = "marks.bin"
+FACTS = "facts.jsonl"
+TRACE_PREFIX = "trace-"
+
+# Files in control/: a request is made by creating one, and answered by removing it.
+CONTROL_TRACE = "trace"  # open one more trace window at the next step boundary
+CONTROL_WINDOW_AT = "window-at"  # rank 0's decision: the step index at which every rank opens
+
+SCHEMA_VERSION = 1
+
+
+def rank_folder(rank: int, restart: int = 0) -> str:
+    """Name of the folder that *rank* records into; a second claimant gets a suffix."""
+    name = "%s%05d" % (RANK_PREFIX, rank)
+    return name if restart == 0 else "%s.%d" % (name, restart)
+
+
+def trace_file(index: int) -> str:
+    """Name of the *index*-th trace window of a rank, uncompressed."""
+    return "%s%03d.json" % (TRACE_PREFIX, index)

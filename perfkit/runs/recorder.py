@@ -1,0 +1,162 @@
+"""The recorder: appends marks and facts to a rank's folder, and never costs the user's program more than that.
+
+Lives in the user's process: Python 3.9, standard library only, never raises out. A full disk or an unwritable
+directory ends the recording with a reason; the script goes on. Marks are buffered and written with one ``os.write``
+to an O_APPEND descriptor per step, so a process killed at any moment loses at most the step it was in. (A memory
+mapping would be cheaper still, but a full disk under a mapping is a SIGBUS in the user's program.)
+"""
+
+import os
+import time
+from array import array
+
+from ..model import marks
+from . import layout
+
+# Before its folder is claimed a process keeps at most this many words (0.5 MB): enough for the start of any script,
+# bounded for one that evaluates for hours before its first step.
+UNCLAIMED_WORDS = 65536
+# A step with very many marks (accumulation over thousands of micro-steps) is written in parts of this size.
+FLUSH_WORDS = 16384
+
+
+class Recorder:
+    """Marks of one process. ``words`` is the open buffer; probes extend it with four integers per mark."""
+
+    def __init__(self, run_dir):
+        self.run_dir = run_dir
+        self.folder = None  # the rank's folder, once claimed
+        self.rank = None
+        self.words = array("q")
+        self.facts = []
+        self.failure = None  # why the recording ended early
+        self.closed = False
+        self.written_words = 0
+        self._marks_fd = -1
+        self._facts_fd = -1
+
+    def claim(self, rank):
+        """Make this process's folder by exclusive mkdir and open its files. Returns whether recording goes on."""
+        if self.folder is not None or self.closed:
+            return not self.closed
+        try:
+            self.folder = _claim_folder(self.run_dir, rank)
+            self.rank = rank
+            self._marks_fd = _append(os.path.join(self.folder, layout.MARKS))
+            self._facts_fd = _append(os.path.join(self.folder, layout.FACTS))
+            header = (marks.MAGIC, marks.VERSION, os.getpid(), time.monotonic_ns(), time.time_ns(), rank, 0, 0)
+            self._write(self._marks_fd, array("q", header))
+        except OSError as error:
+            self.fail("cannot make the rank folder: %s" % error)
+            return False
+        for line in self.facts:
+            self.fact(line)
+        self.facts = []
+        return not self.closed
+
+    def flush(self):
+        """Write what is buffered. Cheap when nothing is; called once per step."""
+        words = self.words
+        if self._marks_fd < 0:
+            if len(words) > UNCLAIMED_WORDS:
+                del words[: len(words) - UNCLAIMED_WORDS // 2]
+            return
+        if not words:
+            return
+        try:
+            written = os.write(self._marks_fd, words)
+            while written < len(words) * marks.WORD_BYTES:
+                written += os.write(self._marks_fd, memoryview(words).cast("B")[written:])
+            self.written_words += len(words)
+        except OSError as error:
+            self.fail("cannot write marks: %s" % error)
+        del words[:]
+
+    def fact(self, line):
+        """Append one JSON line (already encoded, without newline) to facts.jsonl, or keep it until claimed."""
+        if self.closed:
+            return
+        if self._facts_fd < 0:
+            self.facts.append(line)
+            return
+        try:
+            self._write(self._facts_fd, line.encode("utf-8", "replace") + b"\n")
+        except OSError as error:
+            self.fail("cannot write facts: %s" % error)
+
+    def fail(self, reason):
+        """End the recording; the script goes on. The reason is left where the launcher looks for it."""
+        if self.failure is None:
+            self.failure = reason
+        self.close()
+        append_line(os.path.join(self.run_dir, layout.GUESTS), '{"pid": %d, "failed": %s}' % (os.getpid(), quoted(reason)))
+
+    def close(self):
+        """Flush nothing more; drop the descriptors."""
+        self.closed = True
+        for fd in (self._marks_fd, self._facts_fd):
+            if fd >= 0:
+                try:
+                    os.close(fd)
+                except OSError:
+                    pass
+        self._marks_fd = self._facts_fd = -1
+
+    def drop_after_fork(self):
+        """In a forked child: forget the parent's folder and buffer, so that the child can never write into them."""
+        self.close()
+        self.words = array("q")
+        self.facts = []
+        self.folder = self.rank = self.failure = None
+        self.closed = False
+        self.written_words = 0
+
+    @staticmethod
+    def _write(fd, data):
+        view = memoryview(data).cast("B")
+        while view:
+            view = view[os.write(fd, view):]
+
+
+def append_line(path, line):
+    """Append one line to a file that several processes share; says whether it could."""
+    try:
+        fd = _append(path)
+    except OSError:
+        return False
+    try:
+        os.write(fd, line.encode("utf-8", "replace") + b"\n")
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+    return True
+
+
+def quoted(text):
+    """*text* as a JSON string, without importing json."""
+    out = []
+    for char in str(text):
+        code = ord(char)
+        if char in '"\\':
+            out.append("\\" + char)
+        elif code < 32 or 0xD800 <= code <= 0xDFFF:
+            out.append("\\u%04x" % code)
+        else:
+            out.append(char)
+    return '"' + "".join(out) + '"'
+
+
+def _append(path):
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o644)
+
+
+def _claim_folder(run_dir, rank):
+    for restart in range(10000):
+        folder = os.path.join(run_dir, layout.rank_folder(rank, restart))
+        try:
+            os.mkdir(folder)
+        except FileExistsError:
+            continue
+        return folder
+    raise OSError("10000 processes have claimed rank %d" % rank)

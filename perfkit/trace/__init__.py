@@ -1,0 +1,1 @@
+"""Raw framework traces to the events table. Nothing else knows those formats."""
