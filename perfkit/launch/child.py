@@ -1,0 +1,116 @@
+"""One process: started faithfully, signals passed on exactly once, its end reported exactly.
+
+The child stays in our process group, so that it owns the terminal as it would without us. That decides about
+signals: what the terminal sends (Ctrl-C, Ctrl-\\; the kernel marks it SI_KERNEL) has reached the child already,
+while what a process sends to us alone (SI_USER and its like) is passed on. We block those signals and collect them
+with sigtimedwait, so that none of them can interrupt us in the middle of a write. The child gets the mask and the
+dispositions that we were started with.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+FORWARDED = frozenset(
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
+    if hasattr(signal, name)
+)
+SI_KERNEL = 0x80  # asm-generic/siginfo.h: sent by the kernel; for these signals, by the terminal
+PR_SET_PTRACER = 0x59616D61  # linux/prctl.h ("Yama"): who may trace this process where ptrace_scope is 1
+TICK_S = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """How a process ended."""
+
+    exit_code: int  # its own, or 128 + n
+    signal: int | None
+    ended_monotonic_ns: int
+    max_rss_bytes: int  # of the largest process among it and the children it waited for
+    cpu_ns: int
+
+
+class Child:
+    """The supervised process. Use as: ``Child.start(...)`` in the main thread before any other starts, ``wait``."""
+
+    def __init__(self, process: subprocess.Popen[bytes], mask: set[signal.Signals]) -> None:
+        self._process = process
+        self._mask = mask
+        self.pid = process.pid
+        self.started_monotonic_ns = time.monotonic_ns()
+
+    @classmethod
+    def start(cls, argv: list[str], environ: Mapping[str, str]) -> Child:
+        """Execute *argv* here and now. Raises OSError when it cannot be."""
+        blocked = FORWARDED | {signal.SIGCHLD}
+        mask = {signal.Signals(s) for s in signal.pthread_sigmask(signal.SIG_BLOCK, blocked)}
+        prepare = _preparation(mask)
+        try:
+            # preexec_fn is safe here: no thread has been started yet.
+            process = subprocess.Popen(argv, env=dict(environ), close_fds=False, preexec_fn=prepare)  # noqa: PLW1509
+        except BaseException:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            raise
+        return cls(process, mask)
+
+    def wait(self, tick: Callable[[], None] = lambda: None, *, tick_s: float = TICK_S) -> Ended:
+        """Wait for the end, passing signals on and calling *tick* about every *tick_s* seconds."""
+        watched = FORWARDED | {signal.SIGCHLD}
+        while True:
+            ended = self._reap()
+            if ended is not None:
+                return ended
+            info = signal.sigtimedwait(watched, tick_s)
+            if info is None:
+                tick()
+            elif info.si_signo != signal.SIGCHLD and info.si_code != SI_KERNEL:
+                os.kill(self.pid, info.si_signo)  # not reaped yet, so the number is still its own
+
+    def release(self) -> None:
+        """Drop the signals that came while we were finishing, and receive them as before."""
+        while signal.sigtimedwait(FORWARDED | {signal.SIGCHLD}, 0) is not None:
+            pass
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
+
+    def _reap(self) -> Ended | None:
+        pid, status, usage = os.wait4(self.pid, os.WNOHANG)
+        if pid == 0:
+            return None
+        code = os.waitstatus_to_exitcode(status)
+        self._process.returncode = code
+        return Ended(
+            exit_code=code if code >= 0 else 128 - code,
+            signal=-code if code < 0 else None,
+            ended_monotonic_ns=time.monotonic_ns(),
+            max_rss_bytes=usage.ru_maxrss * 1024,
+            cpu_ns=int((usage.ru_utime + usage.ru_stime) * 1e9),
+        )
+
+
+def _preparation(mask: set[signal.Signals]) -> Callable[[], None]:
+    """What the child does between fork and exec: our original mask, and leave to be traced by us."""
+    prctl, supervisor = _prctl(), os.getpid()
+
+    def prepare() -> None:
+        if prctl is not None:
+            prctl(PR_SET_PTRACER, ctypes.c_ulong(supervisor), 0, 0, 0)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+    return prepare
+
+
+def _prctl() -> Callable[..., int] | None:
+    """Found before the fork, because nothing may be loaded after it."""
+    try:
+        found: Callable[..., int] = ctypes.CDLL(None, use_errno=True).prctl
+    except (OSError, AttributeError):
+        return None
+    return found

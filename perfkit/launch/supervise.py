@@ -1,0 +1,101 @@
+"""Runs the command, records it from outside, and says how it ended.
+
+Nothing here may cost the person their run: when the results directory cannot be written the command still runs,
+unrecorded, with one warning; when a sampler cannot work, its reason goes to run.json and the rest goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ..model.records import RunInfo, Status
+from ..runs import layout
+from . import command, environment, interpreter, privacy, rundir
+from .child import Child, Ended
+from .request import Outcome, Request
+from .session import Session
+from .infofile import InfoFile
+
+Announce = Callable[[str], None]
+
+
+def profile(request: Request, *, announce: Announce = lambda _line: None) -> Outcome:
+    """Run *request* to its end and record it. *announce* gets lines meant for a person (stderr).
+
+    Raises CommandNotFound when there is nothing to run. Call it in the main thread, before others are started.
+    """
+    python = interpreter.choose(request.python)
+    argv = command.build(request, python)
+    if request.kind != "command":
+        announce(f"python: {python.path} ({python.reason})")
+    try:
+        run = rundir.make(request.results_root, command.display_name(request))
+        info = InfoFile(run, _first_info(request, run, argv, python))
+    except OSError as error:
+        return _unrecorded(argv, f"cannot record into {request.results_root}: {error}", announce)
+    return _recorded(request, run, info, argv, announce)
+
+
+def _unrecorded(argv: list[str], reason: str, announce: Announce) -> Outcome:
+    announce(f"warning: {reason}; running without a recording (another place: --results-dir)")
+    child = Child.start(argv, os.environ)
+    ended = child.wait()
+    child.release()
+    return Outcome(path=None, exit_code=ended.exit_code, status=_status(ended), unrecorded=reason)
+
+
+def _recorded(request: Request, run: Path, info: InfoFile, argv: list[str], announce: Announce) -> Outcome:
+    environ = environment.child_environment(os.environ, run, request.options, os.getpid())
+    clocks = time.monotonic_ns(), time.time_ns()
+    try:
+        child = Child.start(argv, environ)
+    except OSError as error:
+        info.update(status="failed", exit_code=126, ended_monotonic_ns=time.monotonic_ns())
+        announce(f"error: {argv[0]}: {error.strerror}")
+        return Outcome(path=run, exit_code=126, status="failed")
+    info.update(pid=child.pid, started_monotonic_ns=clocks[0], started_realtime_ns=clocks[1])
+    session = Session.start(run, child.pid, argv, info, stacks=request.stacks)
+    ended = child.wait(session.tick)
+    collectors = session.finish(ended)
+    status = _status(ended)
+    info.update(
+        status=status,
+        exit_code=ended.exit_code,
+        ended_monotonic_ns=ended.ended_monotonic_ns,
+        collectors=collectors,
+    )
+    rundir.free_reserve(run)
+    if info.failure:
+        announce(f"warning: the recording is incomplete: {info.failure}")
+    child.release()
+    return Outcome(path=run, exit_code=ended.exit_code, status=status)
+
+
+def _status(ended: Ended) -> Status:
+    if ended.signal is not None:
+        return "killed"
+    return "finished" if ended.exit_code == 0 else "failed"
+
+
+def _first_info(request: Request, run: Path, argv: list[str], python: interpreter.Interpreter) -> RunInfo:
+    options = {key: value for key, value in request.options.items() if value is not None}
+    return RunInfo(
+        schema_version=layout.SCHEMA_VERSION,
+        id=run.name,
+        command=privacy.mask_command(command.typed(request)),
+        script=privacy.mask_text(request.target),
+        status="running",
+        created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+        supervisor_pid=os.getpid(),
+        python={"executable": command.interpreter_of(argv, python), "reason": python.reason},
+        environment=privacy.recorded_environment(os.environ),
+        options={**options, "kind": request.kind, "stacks": request.stacks},
+        origin={"kind": "profile"},
+    )
+
+
+__all__ = ["Announce", "Outcome", "Request", "profile"]
