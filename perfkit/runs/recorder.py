@@ -45,7 +45,7 @@ class Recorder:
             self._marks_fd = _append(os.path.join(self.folder, layout.MARKS))
             self._facts_fd = _append(os.path.join(self.folder, layout.FACTS))
             header = (marks.MAGIC, marks.VERSION, os.getpid(), time.monotonic_ns(), time.time_ns(), rank, 0, 0)
-            self._write(self._marks_fd, array("q", header))
+            self._write(self._marks_fd, array("q", header).tobytes())
         except OSError as error:
             self.fail("cannot make the rank folder: %s" % error)
             return False
@@ -55,22 +55,26 @@ class Recorder:
         return not self.closed
 
     def flush(self):
-        """Write what is buffered. Cheap when nothing is; called once per step."""
+        """Write what is buffered. Cheap when nothing is; called once per step.
+
+        Another thread may append while we write (``os.write`` releases the GIL, and an array that exports its buffer
+        cannot grow), so the words are copied out and exactly those are removed.
+        """
         words = self.words
+        count = len(words)
         if self._marks_fd < 0:
-            if len(words) > UNCLAIMED_WORDS:
-                del words[: len(words) - UNCLAIMED_WORDS // 2]
+            if count > UNCLAIMED_WORDS or self.closed:
+                del words[: count if self.closed else count - UNCLAIMED_WORDS // 2]
             return
-        if not words:
+        if not count:
             return
+        data = words[:count].tobytes()
+        del words[:count]
         try:
-            written = os.write(self._marks_fd, words)
-            while written < len(words) * marks.WORD_BYTES:
-                written += os.write(self._marks_fd, memoryview(words).cast("B")[written:])
-            self.written_words += len(words)
+            self._write(self._marks_fd, data)
+            self.written_words += count
         except OSError as error:
             self.fail("cannot write marks: %s" % error)
-        del words[:]
 
     def fact(self, line):
         """Append one JSON line (already encoded, without newline) to facts.jsonl, or keep it until claimed."""
@@ -105,7 +109,7 @@ class Recorder:
     def drop_after_fork(self):
         """In a forked child: forget the parent's folder and buffer, so that the child can never write into them."""
         self.close()
-        self.words = array("q")
+        del self.words[:]  # in place: probes hold the array itself
         self.facts = []
         self.folder = self.rank = self.failure = None
         self.closed = False
@@ -113,9 +117,9 @@ class Recorder:
 
     @staticmethod
     def _write(fd, data):
-        view = memoryview(data).cast("B")
-        while view:
-            view = view[os.write(fd, view):]
+        written = os.write(fd, data)
+        while written < len(data):  # a short write: the disk is nearly full, or a signal came
+            written += os.write(fd, data[written:])
 
 
 def append_line(path, line):

@@ -1,0 +1,372 @@
+"""The probe for PyTorch: loader, forward, backward, optimizer, saves and logs as marks.
+
+Each hook point was chosen because it disturbs nothing (tests hold it to that): the loader iterator's ``__next__``, the one
+function every backward goes through, the public global optimizer hooks, and the ``__call__`` of the *classes* whose
+instances are called outermost. No module hook, nothing on an instance that pickling or compiling could see.
+"""
+
+import functools
+import sys
+from itertools import islice
+
+from ...model import marks
+from ..session import now_ns
+from . import _torch_facts as facts
+from ._torch_roots import arm_roots
+from .spans import arm_spans
+
+# How deep into a batch's containers the first tensor is looked for, and among how many items of each.
+MAX_BATCH_DEPTH = 4
+MAX_BATCH_ITEMS = 16
+
+
+def arm(session, watch):
+    """Put every hook in place; returns the names of those that are. A hook that cannot be placed is noted, not raised."""
+    torch = sys.modules["torch"]
+    armed = []
+    for name, place in _HOOKS:
+        try:
+            place(session, torch, watch)
+            armed.append(name)
+        except Exception as error:
+            session.broke(name, error)
+    return armed
+
+
+def _replace(session, name, owner, attribute, make):
+    """Replace ``owner.attribute`` by ``make(original)``, reversibly."""
+    own = vars(owner).get(attribute)
+    original = getattr(owner, attribute)
+    replacement = make(original)
+    setattr(owner, attribute, replacement)
+
+    def undo():
+        if vars(owner).get(attribute) is not replacement:
+            return  # somebody wrapped it after us; ours stays below theirs, harmless
+        if own is None:
+            delattr(owner, attribute)
+        else:
+            setattr(owner, attribute, own)
+
+    session.undo.append((name, undo))
+
+
+# -- loader --------------------------------------------------------------------------------------------------------
+
+
+def _arm_loader(session, torch, watch):
+    watch.when("torch.utils.data.dataloader", lambda module, *_: _patch_loader(session, module, torch))
+
+
+def _patch_loader(session, dataloader, torch):
+    base = dataloader._BaseDataLoaderIter
+    loaders = _Objects(session, facts.loader)
+
+    def make_next(original):
+        extend, thread_index, count = session.words.extend, session.thread_index, _batch_counter(torch)
+
+        @functools.wraps(original)
+        def __next__(self):
+            # An int on the iterator (never pickled, dies with the epoch) is the cheapest way to know its loader.
+            where = getattr(self, "_perfkit_loader", 0) << 8 | thread_index()
+            extend((now_ns(), marks.LOADER_ENTER | where, 0, 0))
+            samples = tokens = -2
+            try:
+                batch = original(self)
+                samples, tokens = count(batch)
+                return batch
+            finally:
+                extend((now_ns(), marks.LOADER_EXIT | where, samples, tokens))
+
+        return __next__
+
+    def make_init(original):
+        @functools.wraps(original)
+        def __init__(self, loader, *args, **kwargs):
+            original(self, loader, *args, **kwargs)
+            self._perfkit_loader = loaders.id_of(loader)
+
+        return __init__
+
+    def make_iter(original):
+        @functools.wraps(original)
+        def __iter__(self):
+            where = loaders.id_of(self)
+            session.mark(marks.LOADER_START_ENTER, where, facts.length(self))
+            try:
+                return original(self)
+            finally:
+                session.mark(marks.LOADER_START_EXIT, where)
+
+        return __iter__
+
+    _replace(session, "loader", base, "__next__", make_next)
+    _replace(session, "loader", base, "__init__", make_init)
+    _replace(session, "loader", dataloader.DataLoader, "__iter__", make_iter)
+
+
+class _Objects:
+    """Numbers objects in order of appearance and notes a fact about each of the first few."""
+
+    MOST = 64
+
+    def __init__(self, session, describe):
+        import weakref
+
+        self._session, self._describe = session, describe
+        self._ids = weakref.WeakKeyDictionary()
+        self._count = 0
+
+    def id_of(self, thing):
+        """The object's number; facts are noted on first sight."""
+        number = self._ids.get(thing)
+        if number is None:
+            number, self._count = self._count, self._count + 1
+            self._ids[thing] = number
+            if number < self.MOST:
+                self._note(number, thing)
+        return number
+
+    def _note(self, number, thing):
+        started = now_ns()
+        try:
+            self._session.fact(id=number, **self._describe(thing))
+        except Exception as error:
+            self._session.broke("facts", error)
+        self._session.startup_ns += now_ns() - started
+
+
+def _batch_counter(torch):
+    """A function from a batch to (samples, tokens); -1 where unknown. It must be cheap and can never raise."""
+    tensor = torch.Tensor
+    integers = (torch.int64, torch.int32)
+
+    def first_tensor(batch, depth):
+        if isinstance(batch, tensor):
+            return batch
+        if depth == 0:
+            return None
+        if hasattr(batch, "keys"):
+            if "input_ids" in batch:
+                return first_tensor(batch["input_ids"], depth - 1)
+            batch = batch.values()
+        elif not isinstance(batch, (list, tuple)):
+            batch = getattr(batch, "__dict__", {}).values()  # a batch class; empty for strings and numbers
+        for item in islice(batch, MAX_BATCH_ITEMS):
+            found = first_tensor(item, depth - 1)
+            if found is not None:
+                return found
+        return None
+
+    def count(batch):
+        try:
+            found = first_tensor(batch, MAX_BATCH_DEPTH)
+            if found is None or found.dim() == 0:
+                return -1, -1
+            if found.dim() == 2 and found.dtype in integers:
+                return found.shape[0], found.numel()
+            return found.shape[0], -1
+        except Exception:
+            return -1, -1
+
+    return count
+
+
+# -- backward ------------------------------------------------------------------------------------------------------
+
+
+def _arm_backward(session, torch, watch):
+    # Tensor.backward calls torch.autograd.backward, so one function sees them all.
+    is_compiling = torch.compiler.is_compiling
+    extend, thread_index = session.words.extend, session.thread_index
+
+    def make(original):
+        @functools.wraps(original)
+        def backward(*args, **kwargs):
+            if is_compiling():
+                return original(*args, **kwargs)
+            where = thread_index()
+            extend((now_ns(), marks.BACKWARD_ENTER | where, 0, 0))
+            try:
+                return original(*args, **kwargs)
+            finally:
+                extend((now_ns(), marks.BACKWARD_EXIT | where, 0, 0))
+                session.backward_seen = True
+                if session.forward_seen:
+                    session.forward_seen = False
+                else:
+                    session.roots.discover_again()
+
+        return backward
+
+    _replace(session, "backward", torch.autograd, "backward", make)
+    _replace(session, "backward", torch.autograd, "grad", make)
+
+
+# -- optimizer -----------------------------------------------------------------------------------------------------
+
+
+def _arm_optimizer(session, torch, watch):
+    watch.when("torch.optim.optimizer", lambda module, *_: _patch_optimizer(session, module, torch))
+    watch.when("torch.amp.grad_scaler", lambda module, *_: _patch_scaler(session, module, torch))
+
+
+def _patch_optimizer(session, optimizer, torch):
+    state = session.optimizers = _Optimizers(session, torch)
+    handles = (
+        optimizer.register_optimizer_step_pre_hook(state.before),
+        optimizer.register_optimizer_step_post_hook(state.after),
+    )
+    for handle in handles:
+        session.undo.append(("optimizer", handle.remove))
+
+    def make(original):
+        @functools.wraps(original)
+        def zero_grad(self, *args, **kwargs):
+            if torch.compiler.is_compiling():
+                return original(self, *args, **kwargs)
+            where = state.objects.id_of(self)
+            session.mark(marks.ZERO_GRAD_ENTER, where)
+            try:
+                return original(self, *args, **kwargs)
+            finally:
+                session.mark(marks.ZERO_GRAD_EXIT, where)
+
+        return zero_grad
+
+    _replace(session, "optimizer", optimizer.Optimizer, "zero_grad", make)
+
+
+class _Optimizers:
+    """Optimizer steps as marks, and which of several optimizers ends the script's cycle.
+
+    A cheap rule for the trace window only (the report finds the cycle from the marks): the optimizer that steps least
+    often ends it, the last to appear among equals.
+    """
+
+    def __init__(self, session, torch):
+        self.session = session
+        self.objects = _Objects(session, facts.optimizer)
+        self.counts = {}
+        self.in_scaler = 0
+        self.is_compiling = torch.compiler.is_compiling
+
+    def before(self, optimizer, args, kwargs):
+        """Global step pre-hook."""
+        if not self.is_compiling():
+            self.session.mark(marks.OPTIMIZER_ENTER, self.objects.id_of(optimizer))
+
+    def after(self, optimizer, args, kwargs):
+        """Global step post-hook."""
+        if self.is_compiling():
+            return
+        number = self.objects.id_of(optimizer)
+        at = now_ns()
+        self.session.words.extend((at, marks.OPTIMIZER_EXIT | number << 8 | self.session.thread_index(), 0, 0))
+        if not self.in_scaler:
+            self.stepped(number, at)
+
+    def stepped(self, number, at_ns):
+        """One optimizer has stepped; ends the cycle if it is the one that does."""
+        counts = self.counts
+        counts[number] = counts.get(number, 0) + 1
+        if len(counts) == 1 or number == self._closing():
+            self.session.step_ended("optimizer", at_ns)
+        else:
+            self.session.recorder.flush()
+
+    def _closing(self):
+        least = min(self.counts.values())
+        # Counts of one cycle differ by one while it runs.
+        return max(number for number, count in self.counts.items() if count <= least + 1)
+
+
+def _patch_scaler(session, grad_scaler, torch):
+    # A step that the scaler skips (gradients overflowed) never reaches the optimizer's hooks, but is a step.
+    def make(original):
+        @functools.wraps(original)
+        def step(self, optimizer, *args, **kwargs):
+            state = getattr(session, "optimizers", None)
+            if state is None or torch.compiler.is_compiling():
+                return original(self, optimizer, *args, **kwargs)
+            number = state.objects.id_of(optimizer)
+            session.mark(marks.OPTIMIZER_ENTER, number, 1)
+            state.in_scaler += 1
+            try:
+                return original(self, optimizer, *args, **kwargs)
+            finally:
+                state.in_scaler -= 1
+                at = now_ns()
+                session.words.extend((at, marks.OPTIMIZER_EXIT | number << 8 | session.thread_index(), 1, 0))
+                state.stepped(number, at)
+
+        return step
+
+    _replace(session, "scaler", grad_scaler.GradScaler, "step", make)
+
+
+# -- everything else -----------------------------------------------------------------------------------------------
+
+
+def _arm_forward(session, torch, watch):
+    arm_roots(session, torch, _batch_counter(torch), _is_loader_worker)
+
+
+def _arm_spans(session, torch, watch):
+    arm_spans(session, torch, watch, _replace)
+
+
+def _arm_compile(session, torch, watch):
+    watch.when("torch._dynamo.callback", lambda module, *_: _watch_compiler(session, module))
+
+
+def _watch_compiler(session, callback):
+    handler = callback.callback_handler
+    start = handler.register_start_callback(lambda *_: session.mark(marks.COMPILE_ENTER))
+    end = handler.register_end_callback(lambda *_: session.mark(marks.COMPILE_EXIT))
+    session.undo.append(("compile", lambda: handler.remove_start_callback(start)))
+    session.undo.append(("compile", lambda: handler.remove_end_callback(end)))
+
+
+def _arm_memory(session, torch, watch):
+    def peaks():
+        if "torch.cuda" not in sys.modules or not torch.cuda.is_initialized():
+            return []
+        cuda = torch.cuda
+        return [
+            (index, cuda.max_memory_allocated(index), cuda.max_memory_reserved(index))
+            for index in range(cuda.device_count())
+            if cuda.memory_allocated(index) or cuda.max_memory_allocated(index)
+        ]
+
+    session.memory_peaks = peaks
+    session.describe_framework = functools.partial(facts.framework, torch)
+
+
+def _arm_window(session, torch, watch):
+    from ..window import TraceWindow
+
+    session.window = TraceWindow(session, torch)
+
+
+def _arm_device_clock(session, torch, watch):
+    from ..device_clock import arm_device_clock
+
+    arm_device_clock(session, torch)
+
+
+def _is_loader_worker():
+    data = sys.modules.get("torch.utils.data")
+    return data is not None and data.get_worker_info() is not None
+
+
+_HOOKS = (
+    ("loader", _arm_loader),
+    ("backward", _arm_backward),
+    ("optimizer", _arm_optimizer),
+    ("forward", _arm_forward),
+    ("spans", _arm_spans),
+    ("compile", _arm_compile),
+    ("memory", _arm_memory),
+    ("window", _arm_window),
+)

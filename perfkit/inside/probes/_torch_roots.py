@@ -1,0 +1,184 @@
+"""Finds the models that a script calls outermost, and marks those calls.
+
+For the first few steps ``nn.Module.__call__`` is ours: a call with parameters, below no other and outside the loader, names
+a root class. That class gets a ``__call__`` of its own that marks, and ``nn.Module`` is given back its own. So submodules keep
+their fast path, nothing hangs on an instance, and a compiled model sees no hook (DESIGN: module hooks break scripts).
+"""
+
+import functools
+import sys
+import weakref
+
+from ...model import marks
+from ..session import now_ns
+from . import _torch_facts as facts
+
+# Discovery ends after this many outermost calls of classes already known, so that a script with several models (a GAN)
+# shows them all.
+DISCOVERY_CALLS = 24
+MOST_ROOT_CLASSES = 16
+MOST_DISCOVERIES = 8
+
+
+class Roots:
+    """State shared by discovery and by the marked calls."""
+
+    def __init__(self, session, torch, count_batch, is_worker):
+        self.session, self.torch = session, torch
+        self.count_batch, self.is_worker = count_batch, is_worker
+        self.module = torch.nn.Module
+        self.active = set()  # threads inside a marked call: a server calls models in several
+        self.calls_left = DISCOVERY_CALLS
+        self.marked = set()  # the __call__ functions that mark
+        self.discoveries_left = MOST_DISCOVERIES
+        self.ids = {}
+        self.alive = {}  # number -> weak reference, for the module paths of a trace window
+        self.forwards_since_backward = 0
+
+    # -- discovery -------------------------------------------------------------------------------------------------
+
+    def discover(self):
+        """Take nn.Module.__call__ for a while."""
+        module, original = self.module, self.module.__call__
+        roots, is_compiling, thread_index = self, self.torch.compiler.is_compiling, self.session.thread_index
+
+        @functools.wraps(original)
+        def __call__(self, *args, **kwargs):
+            if is_compiling() or thread_index() in roots.active or not roots.is_root(self):
+                return original(self, *args, **kwargs)
+            roots.adopt(type(self))
+            return type(self).__call__(self, *args, **kwargs)
+
+        module.__call__ = __call__
+        self._restore = lambda: setattr(module, "__call__", original) if module.__call__ is __call__ else None
+        self.session.undo.append(("forward", self._restore))
+
+    def is_root(self, instance):
+        """Whether this outermost call is a model's: it has parameters and is not part of preparing data."""
+        if len(self.marked) >= MOST_ROOT_CLASSES or type(instance).__call__ in self.marked:
+            return False
+        if next(iter(instance.parameters()), None) is None or self.is_worker():
+            return False
+        frame = sys._getframe(2)
+        while frame is not None:
+            if frame.f_code.co_name == "__next__" and frame.f_globals.get("__name__", "").startswith("torch.utils.data"):
+                return False
+            frame = frame.f_back
+        return True
+
+    def adopt(self, cls):
+        """Give the root class a ``__call__`` that marks."""
+        own = cls.__dict__.get("__call__")
+        # Of nn.Module itself the current __call__ is looked up at each call: a trace window replaces it for a while.
+        plain = cls.__call__ is self.module.__call__
+        marked = self._marked_call(None if plain else cls.__call__)
+        cls.__call__ = marked
+        self.marked.add(marked)
+
+        def undo():
+            if cls.__dict__.get("__call__") is marked:
+                if own is None:
+                    del cls.__call__
+                else:
+                    cls.__call__ = own
+
+        self.session.undo.append(("forward", undo))
+
+    # -- marked calls ----------------------------------------------------------------------------------------------
+
+    def _marked_call(self, own):
+        roots, session, module = self, self.session, self.module
+        is_compiling, grad_enabled = self.torch.compiler.is_compiling, self.torch.is_grad_enabled
+        extend, thread_index, count_batch = session.words.extend, session.thread_index, self.count_batch
+        active = self.active
+
+        def __call__(self, *args, **kwargs):
+            call = own or module.__call__
+            if is_compiling():
+                return call(self, *args, **kwargs)
+            thread = thread_index()
+            if thread in active:
+                return call(self, *args, **kwargs)
+            where = roots.id_of(self) << 8 | thread
+            grad = grad_enabled()
+            flags = marks.FLAG_GRAD * grad | marks.FLAG_TRAINING * self.training
+            active.add(thread)
+            samples, tokens = count_batch(args or kwargs)
+            extend((now_ns(), marks.FORWARD_ENTER | where, flags, 0))
+            try:
+                return call(self, *args, **kwargs)
+            finally:
+                at = now_ns()
+                extend((at, marks.FORWARD_EXIT | where, samples, tokens))
+                active.discard(thread)
+                roots.ended(grad, at)
+
+        functools.update_wrapper(__call__, own or module.__call__)
+        return __call__
+
+    def ended(self, grad, at_ns):
+        """After an outermost call: is this script only inferring? And enough of discovery?"""
+        session = self.session
+        session.forward_seen = True
+        if self.calls_left:
+            self._discovered()
+        if session.clock == "optimizer":
+            return
+        if session.backward_seen:
+            session.backward_seen = False
+            self.forwards_since_backward = 0
+        self.forwards_since_backward += 1
+        if (not grad or self.forwards_since_backward > 2) and not self.is_worker():
+            session.step_ended("inference", at_ns)
+
+    def discover_again(self):
+        """A backward came without a forward we saw: the script has another model by now."""
+        if not self.calls_left and self.discoveries_left:
+            self.discoveries_left -= 1
+            self.calls_left = DISCOVERY_CALLS
+            self.discover()
+
+    def _discovered(self):
+        self.calls_left -= 1
+        if not self.calls_left:
+            self._restore()
+
+    def id_of(self, instance):
+        """A number for this model; the first time, its facts are noted."""
+        number = self.ids.get(id(instance))
+        if number is None or self.alive[number]() is not instance:
+            number = len(self.alive)
+            self.ids[id(instance)] = number
+            self.alive[number] = weakref.ref(instance)
+            self._note(number, instance)
+        return number
+
+    def _note(self, number, instance):
+        if number >= 64:
+            return
+        started = now_ns()
+        try:
+            self.session.fact(id=number, **facts.model(instance, self.torch))
+        except Exception as error:
+            self.session.broke("facts", error)
+        self.session.startup_ns += now_ns() - started
+
+    def may_train_later(self):
+        """Whether an optimizer has been made, so that calls without gradient are an evaluation, not the script's purpose."""
+        optimizer = sys.modules.get("torch.optim.optimizer")
+        if optimizer is None:
+            return False
+        waiting = [optimizer.Optimizer]
+        while waiting:
+            cls = waiting.pop()
+            if getattr(cls.__dict__.get("step"), "hooked", False):
+                return True
+            waiting.extend(cls.__subclasses__())
+        return False
+
+
+def arm_roots(session, torch, count_batch, is_worker):
+    """Begin discovery. The roots stay reachable as ``session.roots`` for the trace window."""
+    session.backward_seen = session.forward_seen = False
+    session.roots = Roots(session, torch, count_batch, is_worker)
+    session.roots.discover()

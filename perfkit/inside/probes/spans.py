@@ -1,0 +1,65 @@
+"""Functions whose calls are marked as saving or logging, by the module that defines them.
+
+Only modules that the script itself imports are touched, after they have been imported.
+"""
+
+import functools
+
+from ...model import marks
+
+_SAVE, _LOG = marks.SAVE_ENTER, marks.LOG_ENTER
+
+SPANS = {
+    "torch.serialization": (("save", _SAVE),),
+    "safetensors.torch": (("save_file", _SAVE), ("save_model", _SAVE)),
+    "torch.distributed.checkpoint.state_dict_saver": (("save", _SAVE),),
+    "joblib.numpy_pickle": (("dump", _SAVE),),
+    "logging": (("Handler.handle", _LOG),),
+    "tqdm.std": (("tqdm.refresh", _LOG),),
+    "torch.utils.tensorboard.writer": tuple(
+        ("SummaryWriter." + method, _LOG)
+        for method in (
+            "add_scalar", "add_scalars", "add_histogram", "add_image", "add_images", "add_figure", "add_text",
+            "add_graph", "add_embedding", "flush",
+        )
+    ),
+    "tensorboardX.writer": (("SummaryWriter.add_scalar", _LOG), ("SummaryWriter.flush", _LOG)),
+    "wandb.sdk.wandb_run": (("Run.log", _LOG),),
+    "mlflow.tracking.fluent": (("log_metric", _LOG), ("log_metrics", _LOG), ("log_artifact", _LOG)),
+}  # fmt: skip
+
+
+def arm_spans(session, torch, watch, replace):
+    """Mark the calls of every function in `SPANS` as its module appears."""
+    for module_name, entries in SPANS.items():
+        watch.when(module_name, functools.partial(_patch, session, torch, entries, replace))
+
+
+def _patch(session, torch, entries, replace, module, *_):
+    for path, kind in entries:
+        owner = module
+        *parents, attribute = path.split(".")
+        for parent in parents:
+            owner = getattr(owner, parent, None)
+        if owner is None or not hasattr(owner, attribute):
+            continue
+        make = functools.partial(_marked, session, torch.compiler.is_compiling, kind)
+        original = getattr(owner, attribute)
+        replace(session, "spans", owner, attribute, make)
+        if module.__name__ == "torch.serialization" and torch.save is original:
+            replace(session, "spans", torch, "save", lambda _, made=owner.save: made)
+
+
+def _marked(session, is_compiling, kind, original):
+    # The main thread's outermost call only: a tracker's own threads and a log record within a save are not the step's.
+    @functools.wraps(original)
+    def marked(*args, **kwargs):
+        if session.ended or is_compiling():
+            return original(*args, **kwargs)
+        session.mark(kind)
+        try:
+            return original(*args, **kwargs)
+        finally:
+            session.mark(kind + 1)
+
+    return marked

@@ -1,0 +1,369 @@
+"""The recording in this process: one session, its step clock, and what the user's code can say to it.
+
+Probes append marks through ``words.extend`` (four integers a mark) and tell the session when a step ended; everything
+that is not needed at every step is behind one comparison there.
+"""
+
+import atexit
+import json
+import os
+import sys
+import threading
+import time
+from collections import deque
+
+from ..model import marks
+from ..runs import layout
+from ..runs.recorder import Recorder, append_line
+from .options import Options
+
+# How often a running job looks for requests and limits, and notes the framework's memory peak.
+LOOK_EVERY_NS = 250_000_000
+
+now_ns = time.monotonic_ns
+current = None  # the Session of this process, once armed
+
+
+class Session:
+    """What is shared by the probes of one process. ``thread_index`` numbers threads; ``patches`` can be undone."""
+
+    def __init__(self, run_dir, options):
+        self.options = options
+        self.recorder = Recorder(run_dir)
+        self.words = self.recorder.words
+        self.pid = os.getpid()
+        self.armed_ns = now_ns()
+        self.startup_ns = 0  # what arming, discovering and noting facts has cost
+        self.steps = 0  # step ends seen by the cheap clock in this process, not the steps of the report
+        self.clock = None  # which kind of mark ends a step here: optimizer, inference, user
+        self.recent = deque(maxlen=33)  # times of the last step ends
+        self.window = None  # set by the framework's probe
+        self.describe_framework = None  # callable: the framework's settings as a fact, set by the probe
+        self.memory_peaks = None  # callable: device index -> (allocated, reserved), set by the probe
+        self.undo = []  # (name, function) pairs, newest last
+        self.armed = []  # names of the probes that are in place
+        self.failed = {}
+        self.ended = False
+        self._threads = {}
+        self._names = {}
+        self._next_look_ns = 0
+        self._wake_at_step = 1
+
+    # -- marks -----------------------------------------------------------------------------------------------------
+
+    def thread_index(self):
+        """A small number for the calling thread, already shifted into a tag's place."""
+        ident = threading.get_ident()
+        index = self._threads.get(ident)
+        if index is None:
+            index = self._threads[ident] = len(self._threads) << 32
+        return index
+
+    def mark(self, kind, obj=0, a=0, b=0):
+        """Append one mark. The hot probes inline this."""
+        self.words.extend((now_ns(), kind | obj << 8 | self.thread_index(), a, b))
+
+    def fact(self, kind, **values):
+        """Append one line to facts.jsonl."""
+        values = dict(fact=kind, t=now_ns(), **values)
+        self.recorder.fact(json.dumps(values, default=str))
+
+    def name_id(self, name):
+        """A number for a name; the name is noted once."""
+        known = self._names.get(name)
+        if known is None:
+            known = self._names[name] = len(self._names)
+            self.fact("name", id=known, name=str(name)[:200])
+        return known
+
+    def broke(self, probe, error):
+        """A probe failed in the user's process: note it; its patch stays harmless or is undone by the caller."""
+        if probe not in self.failed:
+            self.failed[probe] = "%s: %s" % (type(error).__name__, error)
+            self.fact("failed", probe=probe, reason=self.failed[probe])
+
+    # -- the step clock --------------------------------------------------------------------------------------------
+
+    def step_ended(self, clock, at_ns):
+        """Called by probes at the end of what looks like a step. One write, and rarely more."""
+        if self.ended:
+            return
+        if self.clock != clock and not self._take_clock(clock):
+            self.recorder.flush()
+            return
+        self.steps += 1
+        self.recent.append(at_ns)
+        self.recorder.flush()
+        if self.steps >= self._wake_at_step or at_ns >= self._next_look_ns:
+            try:
+                self._look_up(at_ns)
+            except Exception as error:
+                self.broke("clock", error)
+
+    def _take_clock(self, clock):
+        """Whether step ends of this kind count from now on: user over optimizer over inference."""
+        order = {None: 0, "inference": 1, "optimizer": 2, "user": 3}
+        if order[clock] <= order[self.clock]:
+            return False
+        if self.clock is None and not self._claim():
+            return False
+        self.clock = clock
+        self.steps = 0
+        self.recent.clear()
+        return True
+
+    def _claim(self):
+        """Take a rank folder, unless this process is a helper that only happens to compute."""
+        if not self.recorder.claim(_rank()) or self.recorder.closed:
+            return False
+        started = now_ns()
+        self.fact("process", pid=self.pid, rank=self.recorder.rank, world=_world(), argv0=os.path.basename(sys.argv[0] or ""))
+        self.fact("cost", what="mark", ns=_mark_cost_ns(), how="mean of 2000 marks into a scratch buffer, in this process")
+        self._describe_framework()
+        self.startup_ns += now_ns() - started
+        return True
+
+    def _describe_framework(self):
+        """Settings as they are when the steps begin; again at the end, since a script may change them."""
+        if self.describe_framework is not None:
+            try:
+                self.fact(**self.describe_framework())
+            except Exception as error:
+                self.broke("facts", error)
+
+    def _look_up(self, at_ns):
+        """The slow path: limits, requests, the trace window, memory."""
+        self._next_look_ns = at_ns + LOOK_EVERY_NS
+        self._wake_at_step = sys.maxsize
+        if self._limit_reached(at_ns):
+            self.end(marks.END_LIMIT)
+            return
+        if self.memory_peaks is not None:
+            self._note_memory()
+        if self.window is not None:
+            self._wake_at_step = self.window.look(self.steps, at_ns)
+        if self.options.steps:
+            self._wake_at_step = min(self._wake_at_step, self.options.steps)
+
+    def _limit_reached(self, at_ns):
+        options = self.options
+        if options.steps and self.steps >= options.steps:
+            return True
+        return bool(options.seconds and at_ns - self.armed_ns >= options.seconds * 1e9)
+
+    def _note_memory(self):
+        for device, allocated, reserved in self.memory_peaks():
+            self.mark(marks.MEMORY, device, allocated, reserved)
+
+    # -- the user's words ------------------------------------------------------------------------------------------
+
+    def user_step(self, source=0):
+        """perfkit.step() and --step-on."""
+        at = now_ns()
+        self.words.extend((at, marks.STEP | source << 8 | self.thread_index(), 0, 0))
+        self.step_ended("user", at)
+
+    # -- the end ---------------------------------------------------------------------------------------------------
+
+    def end(self, reason):
+        """End the recording: close the window, note the last figures, undo every patch. The script goes on."""
+        if self.ended:
+            return
+        self.ended = True
+        try:
+            if self.window is not None:
+                self.window.close_for_good()
+            if self.recorder.folder is not None and not self.recorder.closed:
+                if self.memory_peaks is not None:
+                    self._note_memory()
+                self._describe_framework()
+                self.fact("ended", reason=reason, startup_ns=self.startup_ns, failed=self.failed)
+                self.mark(marks.END, 0, reason)
+                self.recorder.flush()
+        finally:
+            self.recorder.close()
+            self.disarm()
+
+    def disarm(self):
+        """Undo every patch, newest first."""
+        while self.undo:
+            name, function = self.undo.pop()
+            try:
+                function()
+            except Exception as error:
+                self.failed.setdefault(name, "cannot be undone: %s" % error)
+
+    def after_fork_in_child(self):
+        """A forked child is its own process: nothing of the parent's recording may be touched."""
+        self.recorder.drop_after_fork()
+        self.pid = os.getpid()
+        self.clock = None
+        self.steps = 0
+        self.recent.clear()
+        self._names.clear()
+        self._threads.clear()
+        self._wake_at_step = 1
+        if self.window is not None:
+            self.window.forget_after_fork()
+
+
+class _Region:
+    """with perfkit.region("name"): two marks."""
+
+    __slots__ = ("_id",)
+
+    def __init__(self, name):
+        self._id = current.name_id(name)
+
+    def __enter__(self):
+        current.mark(marks.REGION_ENTER, self._id)
+
+    def __exit__(self, *exc):
+        current.mark(marks.REGION_EXIT, self._id)
+
+
+class _Nothing:
+    def __enter__(self):
+        return None
+
+    def __exit__(self, *exc):
+        return None
+
+
+def user_step():
+    """What perfkit.step() calls."""
+    if current is not None and not current.ended:
+        current.user_step()
+
+
+def region(name):
+    """What perfkit.region() calls."""
+    return _Region(name) if current is not None and not current.ended else _Nothing()
+
+
+def open_session(run_dir, option_text, watch):
+    """The session of this process, made on first need: by a framework, --step-on, or perfkit.step()."""
+    global current
+    if current is not None and not current.ended:
+        return current
+    session = current = Session(run_dir, Options(option_text))
+    atexit.register(_at_exit, session)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=session.after_fork_in_child)
+    if session.options.step_on:
+        from .step_on import arm as arm_step_on
+
+        session.armed += arm_step_on(session, watch, session.options.step_on)
+    _allow_launcher(session.options.launcher)
+    return session
+
+
+def arm(run_dir, option_text, watch, boot_ns=0, import_ns=(0, 0)):
+    """Arm the probes of the framework that has just been imported, and say so in guests.jsonl."""
+    started = now_ns()
+    session = open_session(run_dir, option_text, watch)
+    from .probes import _torch
+
+    session.armed += _torch.arm(session, watch)
+    session.startup_ns += now_ns() - started
+    _shake_hands(session, boot_ns, started, import_ns)
+    return session
+
+
+def open_from_environment():
+    """For perfkit.step() in a supervised script that uses no framework we know."""
+    run_dir = os.environ.get("PERFKIT_GUEST_RUN")
+    if run_dir and current is None:
+        session = open_session(run_dir, os.environ.get("PERFKIT_GUEST_OPTIONS", ""), None)
+        session.armed.append("step")
+        _shake_hands(session, 0, session.armed_ns, (0, 0))
+
+
+def start(run_dir, option_text=""):
+    """Begin a recording in code, also when the framework is already imported. Returns the session."""
+    from .boot import ImportWatch
+
+    if current is not None and not current.ended:
+        raise RuntimeError("a recording is already going on in this process")
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")
+    watch = ImportWatch()
+    sys.meta_path.insert(0, watch)
+    if "torch" in sys.modules:
+        return arm(run_dir, option_text, watch)
+    watch.when("torch", lambda module, s, e: arm(run_dir, option_text, watch, import_ns=(s, e)))
+    return None
+
+
+def stop():
+    """End a recording that `start` began."""
+    if current is not None:
+        current.end(marks.END_EXIT)
+
+
+def _at_exit(session):
+    if os.getpid() == session.pid:
+        session.end(marks.END_EXIT)
+
+
+def _shake_hands(session, boot_ns, armed_ns, import_ns):
+    torch = sys.modules.get("torch")
+    line = {
+        "pid": session.pid,
+        "ppid": os.getppid() if hasattr(os, "getppid") else 0,
+        "python": "%d.%d.%d" % sys.version_info[:3],
+        "executable": sys.executable,
+        "framework": {"torch": str(torch.__version__)} if torch is not None else {},
+        "armed": session.armed,
+        "failed": session.failed,
+        "boot_ns": boot_ns,
+        "armed_ns": armed_ns,
+        "arm_cost_ns": session.startup_ns,
+        "torch_import_ns": list(import_ns),
+    }
+    append_line(os.path.join(session.recorder.run_dir, layout.GUESTS), json.dumps(line))
+
+
+def _allow_launcher(pid):
+    """Let the launcher (and py-spy below it) read our stacks where Yama restricts ptrace to ancestors."""
+    if not pid or not sys.platform.startswith("linux"):
+        return
+    try:
+        import ctypes  # the framework has already imported it
+
+        ctypes.CDLL(None).prctl(0x59616D61, pid, 0, 0, 0)  # PR_SET_PTRACER; an error only means no Yama
+    except (OSError, AttributeError, ImportError):
+        pass
+
+
+def _rank():
+    """This process's rank: the process group's if there is one (spawned ranks have no RANK), else the launcher's."""
+    distributed = sys.modules.get("torch.distributed")
+    try:
+        if distributed is not None and distributed.is_available() and distributed.is_initialized():
+            return int(distributed.get_rank())
+    except Exception:
+        pass
+    for variable in ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK"):
+        value = os.environ.get(variable, "")
+        if value.isdigit():
+            return int(value)
+    return 0
+
+
+def _world():
+    for variable in ("WORLD_SIZE", "SLURM_NTASKS", "OMPI_COMM_WORLD_SIZE"):
+        value = os.environ.get(variable, "")
+        if value.isdigit():
+            return int(value)
+    return 1
+
+
+def _mark_cost_ns():
+    """What one mark costs in this process, in ns, measured on a scratch buffer."""
+    scratch = Session.__new__(Session)
+    scratch.words = type(current.words)("q")
+    scratch._threads = {}
+    started = now_ns()
+    for _ in range(2000):
+        scratch.mark(marks.STEP)
+    return (now_ns() - started) / 2000
