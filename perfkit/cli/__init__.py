@@ -1,1 +1,1 @@
-"""One file per verb: parse, call the api, print, exit code."""
+"""The command line: one file per verb; each parses, calls `perfkit.api`, prints, and gives an exit code."""

@@ -1,8 +1,9 @@
 """One file that holds a whole run, to carry it from one machine to another.
 
-A zip archive: the run's files under their relative names, and ``perfkit-bundle.json`` with every file's size and
-SHA-256. A bundle may come from anyone, so unpacking believes nothing: names cannot leave the run's folder, links do
-not exist in it, sizes are held to what was declared and to the caps below, and a run appears whole or not at all.
+A zip archive: the run's files under their relative names, and ``perfkit-bundle.json`` with every file's
+size and SHA-256. A bundle may come from anyone, so unpacking believes nothing: names cannot leave the run's
+folder, links do not exist in it, sizes are held to what was declared and to the caps below, and a run
+appears whole or not at all.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ _ALREADY_PACKED = (".gz", ".zst", ".parquet")
 
 
 def pack(run: Path, file: Path) -> Path:
-    """Write the run at *run* into *file* (``<id>.perfkit.zip`` in it when that is a folder). Returns the file.
+    """Write the run at *run* into *file* (``<id>.perfkit.zip`` in it when that is a folder). Returns the
+    file.
 
     A run that is still going is packed as it is at this moment.
     """
@@ -76,7 +78,7 @@ def unpack(file: Path, root: Path) -> Path:
     try:
         with zipfile.ZipFile(file) as archive:
             manifest = _read_manifest(archive, file)
-            target = store.folder / manifest["id"]
+            target: Path = store.folder / manifest["id"]
             if target.exists():
                 raise UsageError(f"{target} is already there; remove it first: perfkit runs rm {target.name}")
             store.ensure()

@@ -1,7 +1,8 @@
-"""Settings that do not come from the command line: ``PERFKIT_*`` variables and ``[tool.perfkit]`` in pyproject.toml.
+"""Settings that do not come from the command line: ``PERFKIT_*`` variables and ``[tool.perfkit]`` in
+pyproject.toml.
 
-The order is flag > ``PERFKIT_*`` > ``[tool.perfkit]`` > default, everywhere. Paths in pyproject.toml are relative to
-the folder it lies in, paths elsewhere to the current directory.
+The order is flag > ``PERFKIT_*`` > ``[tool.perfkit]`` > default, everywhere. Paths in pyproject.toml are
+relative to the folder it lies in, paths elsewhere to the current directory.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ class ProjectSettings:
 
 
 def project_settings(start: Path | None = None) -> ProjectSettings:
-    """The nearest pyproject.toml at or above *start* (default: the current directory) decides, with or without a table.
+    """The nearest pyproject.toml at or above *start* (default: the current directory) decides, with or
+    without a table.
 
     Raises UsageError when that file cannot be parsed or its table is not one.
     """
@@ -51,7 +53,9 @@ def project_settings(start: Path | None = None) -> ProjectSettings:
 def results_root(
     flag: str | Path | None = None, *, start: Path | None = None, environ: Mapping[str, str] | None = None
 ) -> Root:
-    """Where runs are kept: ``--results-dir`` > ``PERFKIT_RESULTS`` > ``[tool.perfkit] results`` > ``./.perfkit``."""
+    """Where runs are kept: ``--results-dir`` > ``PERFKIT_RESULTS`` > ``[tool.perfkit] results`` >
+    ``./.perfkit``.
+    """
     if flag:
         return Root(path=Path(flag).expanduser().absolute(), source="--results-dir")
     variable = (os.environ if environ is None else environ).get(RESULTS_VARIABLE)

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from ..model.records import RunInfo, Status
     from .reader import Run
 
-# A process that began this much after the run did is another one with the same number. Clock steps stay below it.
+# A process that began this much after the run did is another one with the same number. Clock steps stay
+# below it.
 PID_REUSE_SLACK_S = 5.0
 
 
@@ -30,7 +31,9 @@ class Outcome:
 
 
 def outcome(run: Run) -> Outcome:
-    """Status of *run* now. A run left at "running" by a perfkit that died is finished or killed, and says so."""
+    """Status of *run* now. A run left at "running" by a perfkit that died is finished or killed, and says
+    so.
+    """
     info = run.info
     if info.status != "running":
         return Outcome(status=info.status)

@@ -117,7 +117,9 @@ class Store:
         scratch.replace(self.root / layout.LATEST)
 
     def resolve(self, name: str | None = None) -> Path:
-        """Path of the run that *name* means: a path, an id, a unique prefix of one, or ``latest`` (also None)."""
+        """Path of the run that *name* means: a path, an id, a unique prefix of one, or ``latest`` (also
+        None).
+        """
         if name is None or name == LATEST_WORD:
             return self.latest()
         ids = self.ids()
@@ -157,7 +159,8 @@ class Store:
             raise UsageError(f"{path} does not lie in {self.folder}; remove it yourself if you mean to")
 
     def stale(self, *, keep: int | None = None, older_than: timedelta | None = None) -> list[Entry]:
-        """Runs that a prune would remove, newest first: beyond the newest *keep*, and older than *older_than*.
+        """Runs that a prune would remove, newest first: beyond the newest *keep*, and older than
+        *older_than*.
 
         With both, a run must be both. Running ones are never among them; unreadable ones are.
         """

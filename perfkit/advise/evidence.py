@@ -1,0 +1,322 @@
+"""Evidence: everything that is known about a run, computed when it is asked for.
+
+Rules and the report see a run only through this object. A fact that cannot be had is None, and
+``why(name)`` says why. In a test, ``Evidence.literal(loader={"num_workers": 0}, cores=8)`` is a whole one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..runs import layout
+from ..runs.status import Outcome, outcome
+from .lazy import Facts, Unavailable, lazy
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from ..analyze.trace_view import TraceAnalysis
+    from ..model.records import Device, RunInfo
+    from ..runs.reader import RankRecording, Run
+
+Row = dict[str, Any]
+
+NO_STEPS = "no step was seen"
+
+
+class Evidence(Facts):
+    """What is known about one run. Attributes are facts: a value, or None and a reason (``why``)."""
+
+    def __init__(self, run: Run | None = None, **given: Any) -> None:
+        super().__init__(given, literal=run is None)
+        self._run = run
+
+    @classmethod
+    def literal(cls, **given: Any) -> Evidence:
+        """Evidence that consists of *given* and nothing else."""
+        return cls(None, **given)
+
+    @property
+    def run(self) -> Run:
+        """The run it is about. Raises Unavailable for literal evidence."""
+        if self._run is None:
+            raise Unavailable("this evidence is literal")
+        return self._run
+
+    # --- the run itself
+
+    @lazy
+    def info(self) -> RunInfo:
+        """run.json."""
+        return self.run.info
+
+    @lazy
+    def outcome(self) -> Outcome:
+        """Status now, checked against the processes."""
+        return outcome(self.run)
+
+    @lazy
+    def cores(self) -> int:
+        """Cores that the script was allowed to use (affinity and cgroup quota, rounded down, at least 1)."""
+        host = self.need("info").host
+        for key in ("cores_allowed", "allowed_cores", "logical_cores", "cores_logical"):
+            if isinstance(host.get(key), int | float) and host[key] > 0:
+                return max(1, int(host[key]))
+        raise Unavailable("the number of cores was not recorded")
+
+    @lazy
+    def gpu(self) -> Device:
+        """The first accelerator that the script could see."""
+        for device in self.need("info").devices:
+            if device.kind != "cpu":
+                return device  # type: ignore[no-any-return]
+        raise Unavailable("no accelerator was visible to the script")
+
+    # --- steps
+
+    @lazy
+    def recordings(self) -> list[RankRecording]:
+        """Recordings that hold marks, by rank and restart; never empty."""
+        found = [recording for recording in self.run.ranks if len(recording.marks)]
+        if not found:
+            raise Unavailable(self._why_no_marks())
+        return found
+
+    def _why_no_marks(self) -> str:
+        info = self.need("info")
+        if info.origin.get("kind") == "import":
+            return "a trace was imported: there is no recording of the steps themselves"
+        guest = next((c for c in info.collectors if c.name == "guest" and c.state != "on"), None)
+        return guest.reason if guest else NO_STEPS
+
+    @lazy
+    def excluded(self) -> list[tuple[int, int]]:
+        """Stack windows as (start_ns, end_ns): steps they touch are not timed."""
+        return stack_windows(self.run)
+
+    @lazy
+    def rank_steps(self) -> dict[str, pl.DataFrame]:
+        """Steps (model.tables.STEPS) per rank folder."""
+        from ..analyze import steps
+
+        windows = self.excluded or []
+        return {r.name: steps.derive(r, excluded=windows) for r in self.need("recordings")}
+
+    @lazy
+    def lead(self) -> RankRecording:
+        """The recording that the report is about: of the lowest rank, the one with the most steps."""
+        recordings, steps = self.need("recordings"), self.need("rank_steps")
+        lowest = [r for r in recordings if r.rank == recordings[0].rank]
+        return max(lowest, key=lambda r: steps[r.name].height)
+
+    @lazy
+    def steps(self) -> pl.DataFrame:
+        """Steps of the lead recording; never empty."""
+        found = self.need("rank_steps")[self.need("lead").name]
+        if not found.height:
+            raise Unavailable(NO_STEPS)
+        return found  # type: ignore[no-any-return]
+
+    @lazy
+    def headline(self) -> Row:
+        """Median step and the like, over steady steps."""
+        from ..analyze import breakdown
+
+        return breakdown.headline(self.need("steps"))
+
+    @lazy
+    def breakdown(self) -> list[Row]:
+        """Host phases: name, seconds_per_step, share of the mean steady wall time per step."""
+        from ..analyze import breakdown
+
+        return breakdown.breakdown(self.need("steps"))
+
+    @lazy
+    def run_breakdown(self) -> list[Row]:
+        """The whole process: name, seconds, share."""
+        from ..analyze import breakdown
+
+        steps = self.steps
+        return breakdown.run_breakdown(self.need("info"), self.recordings or [], steps)
+
+    @lazy
+    def overhead(self) -> Row:
+        """What perfkit itself cost: startup_s, per_step_s, window_s, share."""
+        from ..analyze import breakdown
+
+        return breakdown.overhead(self.need("lead"), self.need("steps"))
+
+    @lazy
+    def steady_span_ns(self) -> tuple[int, int]:
+        """From the start of the first to the end of the last steady step."""
+        import polars as pl
+
+        steady = self.need("steps").filter(pl.col("steady"))
+        if not steady.height:
+            raise Unavailable("no step was steady")
+        return int(steady["start_ns"].min()), int(steady["end_ns"].max())
+
+    # --- the trace
+
+    @lazy
+    def trace(self) -> TraceAnalysis:
+        """Analysis of the newest trace window of the lead rank, corrected to the unprofiled step."""
+        from ..analyze import trace_view
+
+        path = self._trace_path()
+        headline = self.headline
+        step_s = headline.get("median_s") if headline else self.need("info").origin.get("step_time_s")
+        return trace_view.analyze_trace(path, step_time_s=step_s)
+
+    def _trace_path(self) -> Any:
+        lead = self.lead
+        holders = [lead] if lead is not None else self.run.ranks
+        traces = [path for recording in holders for path in recording.traces]
+        if not traces:
+            raise Unavailable(self._why_no_trace())
+        return traces[-1]
+
+    def _why_no_trace(self) -> str:
+        collector = next(
+            (c for c in self.need("info").collectors if c.name in ("trace", "trace window")), None
+        )
+        if collector is not None and collector.state != "on":
+            return str(collector.reason)
+        return "no trace window was recorded"
+
+    @lazy
+    def device_breakdown(self) -> list[Row]:
+        """Device time: name, kind (busy or idle), seconds_per_step, share. Empty on a CPU-only run."""
+        return plain_rows(self.need("trace").device_breakdown)
+
+    @lazy
+    def hotspots(self) -> list[Row]:
+        """Operators that take the time, most first."""
+        return plain_rows(self.need("trace").hotspots)
+
+    @lazy
+    def kernels(self) -> list[Row]:
+        """Device kernels that take the time, most first."""
+        return plain_rows(self.need("trace").kernels)
+
+    # --- what was sampled outside
+
+    @lazy
+    def utilization(self) -> Row:
+        """CPU, device and I/O use over the steady span, or the whole run where there is none."""
+        from ..analyze import utilization
+
+        start_ns, end_ns = self._sampled_span()
+        return utilization.utilization(self.run, start_ns, end_ns)
+
+    def _sampled_span(self) -> tuple[int, int]:
+        span = self.steady_span_ns
+        if span is not None:
+            return span
+        info = self.need("info")
+        if info.started_monotonic_ns is None:
+            raise Unavailable("nothing was sampled")
+        return info.started_monotonic_ns, info.ended_monotonic_ns or 2**62
+
+    @lazy
+    def host_memory(self) -> Row:
+        """host_peak_bytes and how it was obtained."""
+        from ..analyze import host_memory
+
+        return host_memory.host_memory(self.run)
+
+    @lazy
+    def energy(self) -> Row:
+        """joules_per_step and how it was obtained."""
+        from ..analyze import utilization
+
+        start_ns, end_ns = self.need("steady_span_ns")
+        steps = int(self.need("steps")["steady"].sum())
+        return utilization.energy(self.run, start_ns, end_ns, steps)
+
+    @lazy
+    def hot_lines(self) -> list[Row]:
+        """Lines of the user's code that the stack samples found, most first."""
+        from ..analyze import stacks
+
+        return plain_rows(stacks.hot_lines(self.run))
+
+    # --- what the guest saw
+
+    @lazy
+    def torch(self) -> Row:
+        """Settings of torch: version, num_threads, matmul_precision, allow_tf32_matmul, cuda …"""
+        return self._last_fact("torch", "torch was not seen")
+
+    @lazy
+    def loader(self) -> Row:
+        """The DataLoader that feeds the training steps: class, num_workers, batch_size, pin_memory …"""
+        return self._loaders()[0]
+
+    def _loaders(self) -> list[Row]:
+        found = self.need("lead").facts_of("loader")
+        if not found:
+            raise Unavailable("the script uses no DataLoader")
+        used = self.need("loader_waits")
+        return sorted(found, key=lambda fact: used.get(fact.get("id"), {}).get("seconds", 0.0), reverse=True)
+
+    @lazy
+    def loader_waits(self) -> dict[int, Row]:
+        """Per loader id: seconds spent in its ``__next__`` and number of batches, over the whole
+        recording.
+        """
+        from .waits import loader_waits
+
+        return loader_waits(self.need("lead").marks)
+
+    @lazy
+    def model(self) -> Row:
+        """The largest model: class, parameters, dtypes, compiled."""
+        found = self.need("lead").facts_of("model")
+        if not found:
+            raise Unavailable("no model was seen")
+        return max(found, key=lambda fact: fact.get("parameters") or 0)  # type: ignore[no-any-return]
+
+    @lazy
+    def optimizer(self) -> Row:
+        """The optimizer with the most parameters."""
+        found = self.need("lead").facts_of("optimizer")
+        if not found:
+            raise Unavailable("no optimizer was seen")
+        return max(found, key=lambda fact: fact.get("parameters") or 0)  # type: ignore[no-any-return]
+
+    @lazy
+    def autocast_share(self) -> float:
+        """Share of the model's outermost calls that were made under autocast."""
+        from .waits import autocast_share
+
+        share = autocast_share(self.need("lead").marks)
+        if share is None:
+            raise Unavailable("no call of the model was seen")
+        return share
+
+    def _last_fact(self, kind: str, reason: str) -> Row:
+        found = self.need("lead").facts_of(kind)
+        if not found:
+            raise Unavailable(reason)
+        return found[-1]  # type: ignore[no-any-return]
+
+
+def stack_windows(run: Run) -> list[tuple[int, int]]:
+    """Stack windows of *run* as (start_ns, end_ns), from stacks.json; an open one lasts for ever."""
+    import json
+
+    try:
+        listed = json.loads((run.path / layout.STACKS_INDEX).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return []
+    windows = listed.get("windows", []) if isinstance(listed, dict) else listed
+    spans = [(w.get("start_ns"), w.get("end_ns") or 2**62) for w in windows if isinstance(w, dict)]
+    return [(int(start), int(end)) for start, end in spans if start is not None]
+
+
+def plain_rows(rows: Any) -> list[Row]:
+    """Frozen records, or mappings, as plain dicts."""
+    from dataclasses import asdict, is_dataclass
+
+    return [asdict(row) if is_dataclass(row) and not isinstance(row, type) else dict(row) for row in rows]

@@ -1,0 +1,104 @@
+"""The wiring, once: what `import perfkit` offers and what every verb calls.
+
+Nothing here prints or exits; errors are those of `perfkit.errors`.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from .advise.evidence import Evidence
+    from .launch.request import Kind, Outcome
+    from .runs.reader import Run
+    from .runs.store import Store
+
+
+def store(results_dir: str | Path | None = None) -> Store:
+    """The runs kept in *results_dir*, or where the settings say."""
+    from .runs.settings import results_root
+    from .runs.store import Store
+
+    return Store(results_root(results_dir).path)
+
+
+def load(run: str | Path | None = None, *, results_dir: str | Path | None = None) -> Run:
+    """The run that *run* means: a path, an id, a unique prefix, or ``latest`` (also None). Raises
+    RunNotFound.
+    """
+    from .runs.reader import Run
+
+    return Run(store(results_dir).resolve(str(run) if run is not None else None))
+
+
+def evidence(run: Run) -> Evidence:
+    """Everything that is known about *run*, computed when asked for."""
+    from .advise.evidence import Evidence
+
+    return Evidence(run)
+
+
+def document(run: Run) -> dict[str, Any]:
+    """The document of *run* (docs/json.md) as plain data."""
+    from .advise.registry import advise
+    from .report.document import compose
+
+    known = evidence(run)
+    return compose(known, advise(known))
+
+
+def profile_command(
+    kind: Kind,
+    target: str,
+    args: tuple[str, ...] = (),
+    *,
+    results_dir: str | Path | None = None,
+    python: str | None = None,
+    stacks: bool = True,
+    announce: Callable[[str], None] = lambda _line: None,
+    **options: Any,
+) -> Outcome:
+    """Run and record a script, module or command to its end. Options that are None are not given to the
+    guest.
+    """
+    from .launch.request import Request
+    from .launch.supervise import profile
+    from .runs.settings import results_root
+
+    request = Request(
+        kind=kind,
+        target=target,
+        args=args,
+        results_root=results_root(results_dir).path,
+        python=python,
+        options={key: value for key, value in options.items() if value is not None},
+        stacks=stacks,
+    )
+    return profile(request, announce=announce)
+
+
+def request_trace(run: Run, *, wait_s: float = 120.0) -> Path:
+    """Ask a running *run* for one more trace window and wait for it; returns the trace's path."""
+    from .runs.request import trace_window
+
+    return trace_window(run, wait_s=wait_s)
+
+
+def explain(rule: str) -> str:
+    """The manual of a rule of `advise`."""
+    from .advise.registry import explain
+
+    return explain(rule)
+
+
+@contextmanager
+def profile_block(results_dir: str | Path | None = None, **options: Any) -> Iterator[Any]:
+    """Record the block as a run of its own; see `perfkit.profile`."""
+    from .launch import block
+
+    with block.record(store(results_dir), **options) as run:
+        yield run

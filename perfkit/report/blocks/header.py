@@ -1,0 +1,107 @@
+"""Which run, how it ended, and the headline figures."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING, Any
+
+from ..layout import clean, flow
+from ..units import count, seconds, share
+
+if TYPE_CHECKING:
+    from ..layout import Page, Piece
+
+Document = dict[str, Any]
+
+_RATES = (("samples_per_s", "samples"), ("tokens_per_s", "tokens"))
+
+
+def add(document: Document, page: Page) -> None:
+    """The rule with the run's name, what a reader must know first, and the headline."""
+    run = document["run"]
+    page.rule(clean(" · ".join(["perfkit", *_name_parts(document), _short_path(run["path"])])))
+    for text, style in _troubles(document):
+        page.paragraph(clean(text), style=style)
+    if document["steps"]["median_s"] is None:
+        page.paragraph(clean(_no_headline(document)), style="yellow")
+        return
+    for pieces in flow(_headline(document), page.width, " · "):
+        page.add(*pieces)
+
+
+def _name_parts(document: Document) -> list[str]:
+    run, steps = document["run"], document["steps"]["count"]
+    parts = [os.path.basename(str(run["script"])) or str(run["id"])]  # noqa: PTH119 - a path of any machine
+    if steps:
+        parts.append(plural(steps, "step"))
+    if run["duration_s"] is not None:
+        parts.append(seconds(run["duration_s"]))
+    return parts
+
+
+def plural(number: int, word: str) -> str:
+    """``1 step``, ``312 steps``."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+def _short_path(path: str) -> str:
+    try:
+        relative = os.path.relpath(path)
+    except (OSError, ValueError):
+        return path
+    return relative if len(relative) < len(path) else path
+
+
+def _troubles(document: Document) -> list[Piece]:
+    found: list[Piece] = []
+    if (how := _ending(document["run"])) is not None:
+        found.append(how)
+    for fact, fault in {**document["faults"], **document["rules"]["failed"]}.items():
+        found.append((f"a fault in perfkit cost this report its {fact}: {fault}", "bold red"))
+    return found
+
+
+def _ending(run: Document) -> Piece | None:
+    status, code = run["status"], run["exit_code"]
+    note = f" ({run['note']})" if run["note"] else ""
+    if status == "running":
+        return f"still running: figures up to now{note}", "yellow"
+    if status == "killed":
+        return (
+            f"the script was killed{_by_signal(code)}{note}: recorded up to its last whole step",
+            "bold red",
+        )
+    if status == "failed":
+        return f"the script failed with exit code {code}{note}", "bold red"
+    return (run["note"], "yellow") if run["note"] else None
+
+
+def _by_signal(code: int | None) -> str:
+    if code is None or code <= 128:
+        return ""
+    try:
+        return f" by {signal.Signals(code - 128).name}"
+    except ValueError:
+        return f" by signal {code - 128}"
+
+
+def _headline(document: Document) -> list[list[Piece]]:
+    steps, cost = document["steps"], document["overhead"]["share"]
+    word = "inference call" if document["mode"] == "inference" else "step"
+    p95 = f" (p95 {seconds(steps['p95_s'])})" if steps["p95_s"] is not None else ""
+    parts: list[list[Piece]] = [
+        [(f"steady {word} ", ""), (seconds(steps["median_s"]), "bold"), (p95, "")],
+    ]
+    parts += [[(f"{count(steps[key])} {unit}/s", "")] for key, unit in _RATES if steps[key] is not None]
+    if steps.get("warmup_steps") is not None:
+        parts.append([(f"warm-up {plural(steps['warmup_steps'], 'step')}", "")])
+    if cost is not None:
+        parts.append([(f"perfkit's own cost {share(cost)}", "")])
+    return parts
+
+
+def _no_headline(document: Document) -> str:
+    total = document["steps"]["count"]
+    reason = document["unavailable"].get("steps.median_s", "no step was seen")
+    return f"{plural(total, 'step')}, none of them steady: {reason}" if total else f"no step times: {reason}"

@@ -1,0 +1,71 @@
+"""Memory, utilisation, energy, and hot lines of Python."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from ..layout import clean
+from ..units import digits, share, size
+
+if TYPE_CHECKING:
+    from ..layout import Page, Piece
+
+Document = dict[str, Any]
+
+HOT_LINES_SHOWN, HOT_LINES_VERBOSE = 3, 10
+# A disk that moves less than this is not worth a word.
+NOTABLE_IO_BYTES_PER_S = 1 << 20
+
+
+def add(document: Document, page: Page, *, verbose: int) -> None:
+    """Only what was measured; what was not is named at the foot."""
+    page.row("memory", _memory(document["memory"]))
+    page.row("utilization", _utilization(document["utilization"]) + _energy(document["energy"]))
+    most = HOT_LINES_VERBOSE if verbose else HOT_LINES_SHOWN
+    if verbose or not document["hotspots"]:
+        page.row(
+            "hot lines", [_hot_line(row) for row in document["hot_lines"][:most]], most=None if verbose else 2
+        )
+
+
+def _memory(memory: Document) -> list[list[Piece]]:
+    found: list[list[Piece]] = []
+    if memory.get("host_peak_bytes") is not None:
+        found.append([("host peak ", "cyan"), (size(memory["host_peak_bytes"]), "")])
+    for row in memory.get("devices", []):
+        whose = f"rank {row['rank']} " if len(memory["devices"]) > 1 else ""
+        peak = f"{size(row['allocated_bytes'])} allocated, {size(row['reserved_bytes'])} reserved"
+        found.append([(f"{whose}device {row['device']} peak ", "cyan"), (peak, "")])
+    return found
+
+
+def _utilization(use: Document) -> list[list[Piece]]:
+    found: list[list[Piece]] = []
+    cores, allowed = use.get("cores_used"), use.get("cores_allowed")
+    if cores is not None:
+        of_all = f" of {digits(allowed, 3)}" if allowed else ""
+        found.append([("CPU ", "cyan"), (f"{cores:.1f}{of_all} cores", "")])
+    elif use.get("cpu_percent") is not None:
+        found.append([("CPU ", "cyan"), (f"{use['cpu_percent']:.0f} % of one core", "")])
+    if use.get("gpu_percent") is not None:
+        found.append([("GPU ", "cyan"), (f"{use['gpu_percent']:.0f} %", "")])
+    for key, name in (("read_bytes_per_s", "read"), ("write_bytes_per_s", "write")):
+        if (use.get(key) or 0) >= NOTABLE_IO_BYTES_PER_S:
+            found.append([(f"{name} ", "cyan"), (f"{size(use[key])}/s", "")])
+    return found
+
+
+def _energy(energy: Document) -> list[list[Piece]]:
+    joules = energy.get("joules_per_step")
+    return [] if joules is None else [[("energy ", "cyan"), (f"{digits(joules, 3)} J/step", "")]]
+
+
+def _hot_line(row: Document) -> list[Piece]:
+    file = os.path.basename(str(row.get("file", "")))  # noqa: PTH119 - a path of any machine
+    where = f"{file}:{row.get('line')}"
+    return [
+        (f"{clean(where)} ", "cyan"),
+        (clean(row.get("function", "")), ""),
+        (f" {share(row['share'])}", "dim"),
+    ]

@@ -1,0 +1,119 @@
+"""Where the step, the device and the run go, per rank and per operator."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..layout import clean
+from ..units import digits, seconds, share
+
+if TYPE_CHECKING:
+    from ..layout import Page, Piece
+
+Document = dict[str, Any]
+
+HOTSPOTS_SHOWN, HOTSPOTS_VERBOSE = 3, 15
+DEVICE_ROWS_SHOWN = 5
+# Smaller shares are left to -v and the JSON document.
+SMALL_SHARE = 0.005
+# A share that deserves a second look.
+LARGE_SHARE = 0.25
+# A trace whose steps are this much longer than the plain ones is dilated, and that is said.
+DILATED = 1.1
+
+PHASE_STYLES = {
+    "data": "yellow", "forward": "cyan", "backward": "blue", "optimizer": "magenta", "other": "dim",
+}  # fmt: skip
+
+
+def add(document: Document, page: Page, *, verbose: int) -> None:
+    """Ranks, host phases, device shares, hot operators."""
+    page.blank()
+    _ranks(document["ranks"], page, verbose=verbose)
+    _phases(document, page, verbose=verbose)
+    _device(document["device_breakdown"], page, verbose=verbose)
+    _dilation(document, page)
+    _hotspots(document["hotspots"], page, verbose=verbose)
+
+
+def _ranks(ranks: list[Document], page: Page, *, verbose: int) -> None:
+    if len(ranks) < 2:
+        return
+    timed = [_rank(row) for row in ranks if row["median_s"] is not None]
+    none: list[list[Piece]] = [[(f"{len(ranks)} ranks, no steady step in any", "")]]
+    page.row("step time per rank", timed or none, most=None if verbose else 2)
+
+
+def _rank(row: Document) -> list[Piece]:
+    restart = str(row["folder"]).partition(".")[2]
+    name = f"rank {row['rank']}" + (f" (restart {restart})" if restart else "")
+    return [(f"{name} ", "cyan"), (seconds(row["median_s"]), "bold"), (f" over {row['steady_count']}", "dim")]
+
+
+def _phases(document: Document, page: Page, *, verbose: int) -> None:
+    phases, stages = document["breakdown"], document["run_breakdown"]
+    page.row("where the step goes", [_phase(row) for row in phases if row["share"]])
+    if verbose or not phases:
+        page.row("where the run goes", [_stage(row) for row in stages if (row["share"] or 0) >= SMALL_SHARE])
+
+
+def _phase(row: Document) -> list[Piece]:
+    name = clean(row["name"])
+    return [(f"{name} ", PHASE_STYLES.get(name, "green")), (share(row["share"]), _weight(row["share"]))]
+
+
+def _weight(value: float) -> str:
+    return "bold" if value >= LARGE_SHARE else ""
+
+
+def _stage(row: Document) -> list[Piece]:
+    return [
+        (f"{clean(row['name'])} ", "cyan"),
+        (seconds(row["seconds"]), ""),
+        (f" {share(row['share'])}", "dim"),
+    ]
+
+
+def _device(rows: list[Document], page: Page, *, verbose: int) -> None:
+    for kind in ("busy", "idle"):
+        mine = [row for row in rows if row["kind"] == kind and row["share"]]
+        mine.sort(key=lambda row: -row["share"])
+        if not mine:
+            continue
+        total: list[Piece] = [(share(sum(row["share"] for row in mine)), "bold")]
+        shown = mine if verbose else [row for row in mine if row["share"] >= SMALL_SHARE][:DEVICE_ROWS_SHOWN]
+        page.row(f"device {kind}", [total, *(_phase(row) for row in shown)])
+
+
+def _dilation(document: Document, page: Page) -> None:
+    trace = document["trace"]
+    dilation = trace.get("dilation")
+    is_import = document["run"]["origin"].get("kind") == "import"
+    if isinstance(dilation, int | float) and dilation >= DILATED:
+        text = f"under the profiler a step took {digits(dilation, 3)}× as long; shares are of the plain step"
+        page.paragraph(text, indent=page.indent, style="dim")
+    elif is_import and dilation is None and document["hotspots"]:
+        text = "dilated: these are times under the profiler; perfkit import FILE --step-time corrects them"
+        page.paragraph(text, style="yellow")
+
+
+def _hotspots(rows: list[Document], page: Page, *, verbose: int) -> None:
+    if not verbose:
+        page.row("hot operators", [_hotspot(row) for row in rows[:HOTSPOTS_SHOWN]], most=2)
+        return
+    for number, row in enumerate(rows[:HOTSPOTS_VERBOSE]):
+        page.row("hot operators" if number == 0 else "", [[*_hotspot(row), *_hotspot_details(row)]])
+
+
+def _hotspot(row: Document) -> list[Piece]:
+    name = clean(row["name"]).removeprefix("aten::")
+    where = clean(row.get("module") or "")
+    pieces: list[Piece] = [(f"{name} ", "cyan"), (share(row["share"] or 0.0), "")]
+    return [*pieces, (f" in {where}", "dim")] if where else pieces
+
+
+def _hotspot_details(row: Document) -> list[Piece]:
+    parts = [f"{seconds(row['seconds_per_step'])}/step" if row.get("seconds_per_step") else ""]
+    parts.append(f"{digits(row['calls_per_step'], 3)} calls" if row.get("calls_per_step") else "")
+    parts.append(clean(row.get("line") or ""))
+    return [("  " + " · ".join(part for part in parts if part), "dim")]

@@ -1,0 +1,72 @@
+"""Composes the document of a run: everything a view shows, once, as plain data. Key by key in docs/json.md.
+
+It can be had of any run: one still going, killed, that failed before its first step, without torch,
+imported. What could not be had is null or empty and has its reason under ``unavailable``; nothing here
+raises for a poor recording.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from .gaps import Gaps
+from .sections import device, identity, resources, timing
+
+if TYPE_CHECKING:
+    from ..advise.evidence import Evidence
+    from ..advise.registry import Advice
+
+SCHEMA_VERSION = 1
+
+
+def compose(evidence: Evidence, advice: Advice) -> dict[str, Any]:
+    """The document of *evidence*'s run. Raises RunError only when run.json itself cannot be read."""
+    gaps = Gaps()
+    if evidence.info is None:
+        _ = evidence.run.info  # raises what is wrong with it
+    document: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "run": identity.run(evidence, gaps),
+        "host": dict(evidence.need("info").host),
+        "devices": identity.devices(evidence, gaps),
+        "framework": identity.framework(evidence, gaps),
+        "mode": timing.mode(evidence, gaps),
+        "run_breakdown": timing.rows(evidence, gaps, "run_breakdown"),
+        "steps": timing.steps(evidence, gaps),
+        "breakdown": timing.rows(evidence, gaps, "breakdown"),
+        "device_breakdown": device.device_breakdown(evidence, gaps),
+        "hotspots": device.hotspots(evidence, gaps),
+        "kernels": device.kernels(evidence, gaps),
+        "trace": device.trace(evidence, gaps),
+        "memory": resources.memory(evidence, gaps),
+        "utilization": resources.utilization(evidence, gaps),
+        "energy": resources.energy(evidence, gaps),
+        "hot_lines": resources.hot_lines(evidence, gaps),
+        "findings": [asdict(finding) for finding in advice.findings],
+        "rules": {"skipped": advice.skipped, "failed": advice.failed},
+        "ranks": timing.ranks(evidence, gaps),
+        "collectors": identity.collectors(evidence),
+        "overhead": timing.overhead(evidence, gaps),
+        "faults": dict(evidence.faults),
+    }
+    gaps.note("findings[].fix", "there is no cure that can be applied from inside")
+    document["unavailable"] = gaps.settle(document)
+    return document
+
+
+def encode(document: dict[str, Any], *, indent: int = 2) -> bytes:
+    """The document as JSON text with a newline at its end; *indent* 0 makes it one line."""
+    import msgspec
+
+    raw = msgspec.json.encode(document, enc_hook=_plain)
+    return (msgspec.json.format(raw, indent=indent) if indent else raw) + b"\n"
+
+
+def _plain(value: Any) -> Any:
+    """Numbers of numpy as plain ones."""
+    import numpy as np
+
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} has no place in a document")

@@ -1,0 +1,1 @@
+"""The parts of the document; each function takes Evidence and returns plain data."""

@@ -1,0 +1,65 @@
+"""The device's side: shares of its time, hot operators and kernels, and how far the trace can be trusted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ...advise.evidence import plain_rows
+from .timing import rows
+
+if TYPE_CHECKING:
+    from ...advise.evidence import Evidence
+    from ..gaps import Gaps
+
+HOTSPOT_GAPS = {
+    "module": "the trace does not say which module it belongs to",
+    "line": "the trace does not say which line of Python it belongs to",
+    "flops": "not counted in this run",
+    "bytes": "not counted in this run",
+    "bound": "needs FLOPs and bytes, which were not counted",
+    "shapes": "the trace was recorded without shapes",
+}
+
+
+def device_breakdown(evidence: Evidence, gaps: Gaps) -> list[dict[str, Any]]:
+    """``device_breakdown``: empty on a CPU-only run."""
+    found = rows(evidence, gaps, "device_breakdown")
+    gaps.note("device_breakdown", "nothing ran on a device: on a CPU-only run the host phases say it all")
+    return found
+
+
+def hotspots(evidence: Evidence, gaps: Gaps) -> list[dict[str, Any]]:
+    """``hotspots``: operators, most time first."""
+    for key, reason in HOTSPOT_GAPS.items():
+        gaps.note(f"hotspots[].{key}", reason)
+    gaps.note("hotspots[]", "does not apply to this operator")
+    return rows(evidence, gaps, "hotspots")
+
+
+def kernels(evidence: Evidence, gaps: Gaps) -> list[dict[str, Any]]:
+    """``kernels``: device kernels, most time first."""
+    found = rows(evidence, gaps, "kernels")
+    gaps.note("kernels[]", "does not apply to this kernel")
+    gaps.note("kernels", "nothing ran on a device")
+    return found
+
+
+def trace(evidence: Evidence, gaps: Gaps) -> dict[str, Any]:
+    """``trace``: which window the device view is from, how much the profiler slowed it, and what to know."""
+    found = evidence.trace
+    if found is None:
+        gaps.note("trace", evidence.why("trace"))
+        return dict.fromkeys(("steps", "dilation", "busy_share_raw")) | {"notes": []}
+    gaps.note("trace.dilation", "no unprofiled step time is known for it")
+    gaps.note("trace.busy_share_raw", "nothing ran on a device")
+    view = plain_rows([found])[0]
+    shown = ("device_breakdown", "hotspots", "kernels")
+    return {key: value for key, value in view.items() if key not in shown and _is_plain(value)}
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(_is_plain(v) for v in value.values())
+    if isinstance(value, list | tuple):
+        return all(_is_plain(v) for v in value)
+    return value is None or isinstance(value, str | int | float | bool)
