@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 # What a hostile file may add to a dictionary: beyond it new texts share one code.
 MAX_DICTIONARY_BYTES = 256 << 20
-MAX_TEXT = 4096
+MAX_TEXT = 16384
 OVERFLOW_TEXT = "(too many different texts)"
 
 

@@ -12,8 +12,29 @@ from .events import Codes, Column, Events
 HOST_CATEGORIES = ("cpu_op", "user_annotation")
 
 
+# Words of older Kineto versions (torch < 1.13) for the same categories.
+_ALIASES = {
+    "Operator": "cpu_op",
+    "Kernel": "kernel",
+    "Runtime": "cuda_runtime",
+    "Memcpy": "gpu_memcpy",
+    "Memset": "gpu_memset",
+    "Python": "python_function",
+}
+
+
 class NeedsExact(Exception):  # noqa: N818 - a signal between two ways of decoding, not an error
     """The piece has times that only their text gives exactly."""
+
+
+class _Categories(Codes):
+    """Category codes, with the older words for a category counted as the present one."""
+
+    def __missing__(self, key: Any) -> int:
+        if key not in _ALIASES:
+            return super().__missing__(key)
+        code = self[key] = self[_ALIASES[key]]
+        return code
 
 
 class Table:
@@ -23,7 +44,8 @@ class Table:
         self.count = 0
         self.seen = 0
         self.untimed = 0
-        self.categories, self.names, self.dims, self.types, self.identities = (Codes() for _ in range(5))
+        self.categories = _Categories()
+        self.names, self.dims, self.types, self.identities = (Codes() for _ in range(4))
         self._columns = {name: Column() for name in ("ts_ns", "dur_ns", "category", "name", "pid", "tid")}
         for name in ("device", "stream", "correlation", "external_id", "sequence", "forward_thread", "shapes",
                      "dtypes", "bytes", "python_id", "python_parent"):  # fmt: skip
