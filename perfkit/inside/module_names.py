@@ -69,7 +69,11 @@ class ModuleNames:
             if frame is None:
                 break
             filename = frame.f_code.co_filename
-            if not filename.startswith(self._torch_folder) and "/perfkit/inside/" not in filename and filename[:1] != "<":
+            if (
+                not filename.startswith(self._torch_folder)
+                and "/perfkit/inside/" not in filename
+                and filename[:1] != "<"
+            ):
                 return "%s:%d" % (filename, frame.f_lineno)
             frame = frame.f_back
         return ""

@@ -46,6 +46,7 @@ class Session:
         self.ended = False
         self._threads = {}
         self._names = {}
+        self._flushes = deque(maxlen=256)
         self._next_look_ns = 0
         self._wake_at_step = 1
 
@@ -93,12 +94,27 @@ class Session:
             return
         self.steps += 1
         self.recent.append(at_ns)
+        if self.steps < self._wake_at_step and at_ns < self._next_look_ns:
+            self.recorder.flush()
+            return
+        try:
+            self._timed_flush()
+            self._look_up(at_ns)
+        except Exception as error:
+            self.broke("clock", error)
+
+    def _timed_flush(self):
+        """Flush, and remember what it cost: the part of our own cost that depends on the file system."""
+        started = now_ns()
         self.recorder.flush()
-        if self.steps >= self._wake_at_step or at_ns >= self._next_look_ns:
-            try:
-                self._look_up(at_ns)
-            except Exception as error:
-                self.broke("clock", error)
+        self._flushes.append(now_ns() - started)
+        if len(self._flushes) == 4:
+            self._note_flush_cost()
+
+    def _note_flush_cost(self):
+        if self._flushes:
+            middle = sorted(self._flushes)[len(self._flushes) // 2]
+            self.fact("cost", what="flush", ns=middle, how="median of %d writes to the recording" % len(self._flushes))
 
     def _take_clock(self, clock):
         """Whether step ends of this kind count from now on: user over optimizer over inference."""
@@ -117,8 +133,12 @@ class Session:
         if not self.recorder.claim(_rank()) or self.recorder.closed:
             return False
         started = now_ns()
-        self.fact("process", pid=self.pid, rank=self.recorder.rank, world=_world(), argv0=os.path.basename(sys.argv[0] or ""))
-        self.fact("cost", what="mark", ns=_mark_cost_ns(), how="mean of 2000 marks into a scratch buffer, in this process")
+        self.fact(
+            "process", pid=self.pid, rank=self.recorder.rank, world=_world(), argv0=os.path.basename(sys.argv[0] or "")
+        )
+        self.fact(
+            "cost", what="mark", ns=_mark_cost_ns(), how="mean of 2000 marks into a scratch buffer, in this process"
+        )
         self._describe_framework()
         self.startup_ns += now_ns() - started
         return True
@@ -177,6 +197,7 @@ class Session:
                 if self.memory_peaks is not None:
                     self._note_memory()
                 self._describe_framework()
+                self._note_flush_cost()
                 self.fact("ended", reason=reason, startup_ns=self.startup_ns, failed=self.failed)
                 self.mark(marks.END, 0, reason)
                 self.recorder.flush()

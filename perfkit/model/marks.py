@@ -47,7 +47,9 @@ LOADER_START_ENTER = 24  # a loader's iterator is being made (its workers starte
 LOADER_START_EXIT = 25
 # Single marks.
 STEP = 40  # a step ended, said by the user; object 0: perfkit.step(), 1: --step-on
-DEVICE_PHASE = 41  # read from device events; object: PHASE_*, a: duration in ns, b: number of the optimizer mark it ends at
+DEVICE_PHASE = (
+    41  # read from device events; object: PHASE_*, a: duration in ns, b: number of the optimizer mark it ends at
+)
 MEMORY = 42  # object: device index; a: peak allocated bytes, b: peak reserved bytes, by the framework's counter
 END = 43  # the recording ended; a: END_*
 

@@ -6,7 +6,6 @@ Tolerates a torn tail (a process killed in the middle of a write) and refuses a 
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -145,7 +144,7 @@ def write_info(path: Path, info: RunInfo) -> None:
     file = path / layout.RUN_JSON
     scratch = file.with_suffix(".tmp")
     scratch.write_text(json.dumps(asdict(info), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(scratch, file)
+    scratch.replace(file)
 
 
 def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:

@@ -93,7 +93,9 @@ class Recorder:
         if self.failure is None:
             self.failure = reason
         self.close()
-        append_line(os.path.join(self.run_dir, layout.GUESTS), '{"pid": %d, "failed": %s}' % (os.getpid(), quoted(reason)))
+        append_line(
+            os.path.join(self.run_dir, layout.GUESTS), '{"pid": %d, "failed": %s}' % (os.getpid(), quoted(reason))
+        )
 
     def close(self):
         """Flush nothing more; drop the descriptors."""

@@ -61,7 +61,9 @@ class Roots:
             return False
         frame = sys._getframe(2)
         while frame is not None:
-            if frame.f_code.co_name == "__next__" and frame.f_globals.get("__name__", "").startswith("torch.utils.data"):
+            if frame.f_code.co_name == "__next__" and frame.f_globals.get("__name__", "").startswith(
+                "torch.utils.data"
+            ):
                 return False
             frame = frame.f_back
         return True

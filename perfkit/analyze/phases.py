@@ -1,0 +1,211 @@
+"""Divides the time of a loop among the phases: every instant belongs to exactly one."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..model import marks
+from .boundaries import Segment
+from .intervals import Intervals, Ints, Marks, intervals, union
+
+# From the strongest claim to the weakest: where two overlap, the earlier one has the instant.
+PHASES = (
+    "window",
+    "checkpoint",
+    "logging",
+    "evaluation",
+    "data",
+    "backward",
+    "optimizer",
+    "forward",
+    "prepare",
+)
+
+Spans = tuple[Ints, Ints]
+
+
+def phase_totals(found: Marks, segment: Segment) -> dict[str, Ints]:
+    """Time of each phase within each step, in ns: phase -> shape (number of steps,)."""
+    edges = np.concatenate(([segment.start_ns], segment.ends_ns))
+    spans = _claims(found, segment, edges)
+    return disjoint_totals({name: spans[name] for name in PHASES}, edges)
+
+
+def _claims(found: Marks, segment: Segment, edges: Ints) -> dict[str, Spans]:
+    kinds = {
+        "forward": intervals(found, marks.FORWARD_ENTER),
+        "backward": intervals(found, marks.BACKWARD_ENTER),
+        "optimizer": intervals(found, marks.OPTIMIZER_ENTER),
+        "loader": intervals(found, marks.LOADER_ENTER),
+    }
+    starting = intervals(found, marks.LOADER_START_ENTER)
+    zeroing = intervals(found, marks.ZERO_GRAD_ENTER)
+    data = union(
+        np.concatenate((kinds["loader"].start_ns, starting.start_ns)),
+        np.concatenate((kinds["loader"].end_ns, starting.end_ns)),
+    )
+    forward = forward_spans(kinds["forward"], kinds["backward"], edges)
+    evaluating = evaluation_calls(kinds["forward"], kinds["backward"], edges) if segment.mode == "training" else None
+    stepping = _optimizer_spans(kinds["optimizer"], kinds["forward"])
+    return {
+        "window": windows(found),
+        "checkpoint": _spans(found, marks.SAVE_ENTER),
+        "logging": _spans(found, marks.LOG_ENTER),
+        "evaluation": evaluation_spans(found, kinds["forward"], evaluating, edges),
+        "data": data,
+        "backward": (kinds["backward"].start_ns, kinds["backward"].end_ns),
+        "optimizer": union(
+            np.concatenate((stepping[0], zeroing.start_ns)), np.concatenate((stepping[1], zeroing.end_ns))
+        ),
+        "forward": forward,
+        "prepare": _prepare_spans(kinds["loader"], forward[0], edges),
+    }
+
+
+def _spans(found: Marks, enter: int) -> Spans:
+    made = intervals(found, enter)
+    return made.start_ns, made.end_ns
+
+
+def windows(found: Marks) -> Spans:
+    """Opening and closing of trace windows: perfkit's own time, not the script's."""
+    starts, stops = intervals(found, marks.WINDOW_START_ENTER), intervals(found, marks.WINDOW_STOP_ENTER)
+    return union(np.concatenate((starts.start_ns, stops.start_ns)), np.concatenate((starts.end_ns, stops.end_ns)))
+
+
+def forward_spans(calls: Intervals, backward: Intervals, edges: Ints) -> Spans:
+    """From the first call after the last backward or step end to the next backward: the loss is part of forward.
+
+    A call that no backward follows within its step counts for itself.
+    """
+    starts, ends = calls.start_ns, calls.end_ns
+    if not len(backward):
+        return starts, ends
+    following = np.searchsorted(backward.start_ns, starts)
+    has = following < len(backward)
+    next_backward = backward.start_ns[np.minimum(following, len(backward) - 1)]
+    step_end = edges[np.minimum(np.searchsorted(edges, starts, side="right"), edges.size - 1)]
+    grad = (calls.enter_a & marks.FLAG_GRAD) > 0
+    reaches = has & grad & (next_backward <= step_end) & (next_backward >= ends)
+    return union(starts, np.where(reaches, next_backward, ends))
+
+
+def evaluation_calls(calls: Intervals, backward: Intervals, edges: Ints) -> NDArray[np.bool_] | None:
+    """Which calls are an evaluation: without gradient, or in eval mode with no backward after them in their step.
+
+    Calls without gradient in most steps are part of the step's work (a frozen teacher, a rollout), not an evaluation.
+    """
+    if not len(calls):
+        return None
+    grad = (calls.enter_a & marks.FLAG_GRAD) > 0
+    training = (calls.enter_a & marks.FLAG_TRAINING) > 0
+    step_of = np.searchsorted(edges, calls.start_ns, side="right")
+    last_backward = np.full(edges.size + 1, -1, dtype=np.int64)
+    np.maximum.at(last_backward, np.searchsorted(edges, backward.start_ns, side="right"), backward.start_ns)
+    followed = last_backward[step_of] > calls.start_ns
+    evaluating = ~grad | (~training & ~followed)
+    steps_with = np.unique(step_of[evaluating]).size
+    if edges.size > 3 and steps_with > 0.5 * (edges.size - 1):
+        return None
+    return evaluating
+
+
+def evaluation_spans(
+    found: Marks,
+    calls: Intervals,
+    evaluating: NDArray[np.bool_] | None,
+    edges: Ints,
+) -> Spans:
+    """From the first batch or call of an evaluation to its last call or exhausted loader, within each step."""
+    empty = np.zeros(0, dtype=np.int64)
+    if evaluating is None or not evaluating.any():
+        return empty, empty
+    chosen = calls.where(evaluating)
+    step_of = np.searchsorted(edges, chosen.start_ns, side="right")
+    steps, first = np.unique(step_of, return_index=True)
+    last = np.concatenate((first[1:], [step_of.size])) - 1
+    starts, ends = chosen.start_ns[first].copy(), chosen.end_ns[last].copy()
+    for index, step in enumerate(steps.tolist()):
+        begun = int(edges[step - 1]) if step > 0 else 0
+        starts[index] = _evaluation_start(found, begun, int(starts[index]))
+        ends[index] = _evaluation_end(found, int(ends[index]))
+    return union(starts, ends)
+
+
+def _evaluation_start(found: Marks, begun_ns: int, call_ns: int) -> int:
+    """The evaluation's first batch: the first loader mark after whatever training did last before the call."""
+    before = found.where((found.time_ns >= begun_ns) & (found.time_ns < call_ns))
+    trained = before.time_ns[np.isin(before.kind, (marks.BACKWARD_EXIT, marks.OPTIMIZER_EXIT, marks.SAVE_EXIT))]
+    since = int(trained[-1]) if trained.size else begun_ns
+    opening = np.isin(before.kind, (marks.LOADER_START_ENTER, marks.LOADER_ENTER)) & (before.time_ns >= since)
+    starts = before.time_ns[opening & (before.kind == marks.LOADER_START_ENTER)]
+    if starts.size:
+        return int(starts[-1])
+    entries = before.time_ns[opening]
+    return int(entries[-1]) if entries.size else call_ns
+
+
+def _evaluation_end(found: Marks, last_call_end_ns: int) -> int:
+    """The evaluation's loader may be asked once more, in vain, after the last call."""
+    index = int(np.searchsorted(found.time_ns, last_call_end_ns, side="right"))
+    nearby = range(index, min(index + 8, len(found)))
+    for at in nearby:
+        if found.kind[at] == marks.LOADER_EXIT:
+            return int(found.time_ns[at]) if found.a[at] == -2 else last_call_end_ns
+        if found.kind[at] == marks.FORWARD_ENTER:
+            break
+    return last_call_end_ns
+
+
+def _optimizer_spans(optimizer: Intervals, calls: Intervals) -> Spans:
+    """With a closure (Lightning, LBFGS) what comes before its first model call is the closure's, not the optimizer's."""
+    starts = optimizer.start_ns.copy()
+    following = np.searchsorted(calls.start_ns, starts)
+    has = following < len(calls)
+    if len(calls):
+        first_call = calls.start_ns[np.minimum(following, len(calls) - 1)]
+        inside = has & (first_call < optimizer.end_ns)
+        starts = np.where(inside, first_call, starts)
+    return starts, optimizer.end_ns
+
+
+def _prepare_spans(loader: Intervals, forward_starts: Ints, edges: Ints) -> Spans:
+    """From getting a batch to the model's call, within one step."""
+    empty = np.zeros(0, dtype=np.int64)
+    got = loader.end_ns[loader.exit_a != -2]
+    if got.size == 0 or forward_starts.size == 0:
+        return empty, empty
+    following = np.searchsorted(forward_starts, got)
+    keep = following < forward_starts.size
+    got, until = got[keep], forward_starts[following[keep]]
+    same_step = np.searchsorted(edges, got, side="right") == np.searchsorted(edges, until, side="left")
+    return union(got[same_step], until[same_step])
+
+
+def disjoint_totals(claims: dict[str, Spans], edges: Ints) -> dict[str, Ints]:
+    """Time of each claim between neighbouring *edges*, in ns: name -> shape (edges - 1,), and ``other`` for the rest.
+
+    A sweep over all ends at once: each elementary stretch goes to the first claim that covers it.
+    """
+    points = np.unique(np.concatenate([edges, *(array for spans in claims.values() for array in spans)]))
+    points = points[(points >= edges[0]) & (points <= edges[-1])]
+    lengths = np.diff(points)
+    owner = np.full(lengths.size, len(claims), dtype=np.int64)
+    for index, spans in reversed(list(enumerate(claims.values()))):
+        owner[_covers(points, *union(*spans))] = index
+    step_of = np.searchsorted(edges, points[:-1], side="right") - 1
+    totals = {}
+    for index, name in enumerate((*claims, "other")):
+        mine = owner == index
+        counted = np.bincount(step_of[mine], weights=lengths[mine], minlength=edges.size - 1)
+        totals[name] = counted.astype(np.int64)
+    return totals
+
+
+def _covers(points: Ints, starts: Ints, ends: Ints) -> NDArray[np.bool_]:
+    """Which stretches between neighbouring points lie in one of the disjoint intervals."""
+    cover = np.zeros(points.size + 1, dtype=np.int64)
+    np.add.at(cover, np.searchsorted(points, np.maximum(starts, points[0])), 1)
+    np.add.at(cover, np.searchsorted(points, np.maximum(ends, points[0])), -1)
+    return np.cumsum(cover)[: points.size - 1] > 0

@@ -1,0 +1,181 @@
+"""The steps table from raw marks: what a step is, how long each of its phases took, what it processed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..model import marks
+from ..model.tables import STEPS
+from ..stats.steady import warmup_end
+from .boundaries import Segment, segments
+from .intervals import Intervals, Ints, Marks, decode, intervals, union
+from .phases import evaluation_calls, evaluation_spans, phase_totals
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import polars as pl
+
+    from ..runs.reader import RankRecording
+
+# After a window the first step still pays for it: caches refill, freed memory is faulted in again.
+STEPS_AFTER_WINDOW = 1
+
+
+def derive(recording: RankRecording, *, excluded: Sequence[tuple[int, int]] = ()) -> pl.DataFrame:
+    """Steps of one rank, schema ``model.tables.STEPS``; no rows when no step can be seen.
+
+    *excluded* are time ranges (CLOCK_MONOTONIC, ns) in which something else disturbed the script (a stack sampler): the steps
+    that they touch count as traced.
+    """
+    import polars as pl
+
+    found = decode(recording.marks)
+    parts = [_segment_columns(found, segment, number, excluded) for number, segment in enumerate(segments(found))]
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else {}
+    count = len(columns["end_ns"]) if columns else 0
+    series = []
+    for column in STEPS.columns:
+        dtype = getattr(pl, column.dtype)
+        values: Any = columns.get(column.name)
+        if column.name == "rank":
+            values = np.full(count, recording.rank)
+        elif column.name == "step":
+            values = np.arange(count)
+        series.append(_series(column.name, dtype, values if values is not None else []))
+    return pl.DataFrame(series)
+
+
+def _series(name: str, dtype: Any, values: Any) -> pl.Series:
+    import polars as pl
+
+    if isinstance(values, np.ndarray) and values.dtype == np.float64:  # NaN stands for "not known"
+        return pl.Series(name, values).fill_nan(None).cast(dtype)
+    return pl.Series(name, values, dtype=dtype)
+
+
+def _segment_columns(
+    found: Marks, segment: Segment, number: int, excluded: Sequence[tuple[int, int]]
+) -> dict[str, NDArray[Any]]:
+    edges = np.concatenate(([segment.start_ns], segment.ends_ns))
+    totals = phase_totals(found, segment)
+    wall = np.diff(edges)
+    duration = wall - totals["window"] - totals["evaluation"] - totals["checkpoint"]
+    traced = _touched(edges, _disturbances(found, excluded))
+    loader = intervals(found, marks.LOADER_ENTER)
+    has_loader = bool(len(loader)) and bool(((loader.start_ns >= edges[0]) & (loader.start_ns <= edges[-1])).any())
+    samples, tokens = _processed(found, segment, edges, loader if has_loader else None)
+    columns: dict[str, NDArray[Any]] = {
+        "segment": np.full(wall.size, number),
+        "mode": np.full(wall.size, segment.mode),
+        "start_ns": edges[:-1],
+        "end_ns": edges[1:],
+        "wall_ns": wall,
+        "duration_ns": duration,
+        "samples": samples,
+        "tokens": tokens,
+        "micro_steps": _count_in(edges, intervals(found, marks.BACKWARD_ENTER).end_ns),
+        "traced": traced,
+        "steady": _steady(duration, traced),
+    }
+    for phase in (
+        "data",
+        "prepare",
+        "forward",
+        "backward",
+        "optimizer",
+        "evaluation",
+        "checkpoint",
+        "logging",
+    ):
+        columns[f"{phase}_ns"] = totals[phase]
+    if not has_loader:
+        columns["data_ns"] = columns["prepare_ns"] = np.full(wall.size, np.nan)
+    columns["other_ns"] = totals["other"]
+    return columns
+
+
+def _disturbances(found: Marks, excluded: Sequence[tuple[int, int]]) -> tuple[Ints, Ints]:
+    """Trace windows, from the beginning of their start to the end of their stop, and what the caller names."""
+    opened = found.of(marks.WINDOW_START_ENTER)
+    closed = found.of(marks.WINDOW_STOP_EXIT)
+    ends = {int(number): int(at) for number, at in zip(closed.a, closed.time_ns, strict=True)}
+    last = int(found.time_ns[-1]) if len(found) else 0
+    starts = [int(at) for at in opened.time_ns] + [int(s) for s, _ in excluded]
+    stops = [ends.get(int(number), last) for number in opened.a] + [int(e) for _, e in excluded]
+    return union(np.array(starts, dtype=np.int64), np.array(stops, dtype=np.int64))
+
+
+def _touched(edges: Ints, spans: tuple[Ints, Ints]) -> NDArray[np.bool_]:
+    touched = np.zeros(edges.size - 1, dtype=bool)
+    for start, end in zip(*spans, strict=True):
+        first = max(0, int(np.searchsorted(edges, start, side="right")) - 1)
+        last = int(np.searchsorted(edges, end, side="left")) + STEPS_AFTER_WINDOW
+        if end > edges[0] and start < edges[-1]:
+            touched[first:last] = True
+    return touched
+
+
+def _steady(duration: Ints, traced: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    plain = np.flatnonzero(~traced)
+    steady = np.zeros(duration.size, dtype=bool)
+    steady[plain[warmup_end(duration[plain]) :]] = True
+    return steady
+
+
+def _count_in(edges: Ints, times: Ints) -> Ints:
+    index = np.searchsorted(edges, times, side="left") - 1
+    inside = (index >= 0) & (index < edges.size - 1)
+    return np.bincount(index[inside], minlength=edges.size - 1).astype(np.int64)
+
+
+def _sum_in(edges: Ints, times: Ints, values: Ints) -> NDArray[np.float64]:
+    """Sum of *values* by step; NaN where a step has none that is known."""
+    known = values >= 0
+    index = np.searchsorted(edges, times[known], side="left") - 1
+    inside = (index >= 0) & (index < edges.size - 1)
+    total = np.bincount(index[inside], weights=values[known][inside], minlength=edges.size - 1)
+    seen = np.bincount(index[inside], minlength=edges.size - 1)
+    return np.where(seen > 0, total, np.nan)
+
+
+def _processed(
+    found: Marks, segment: Segment, edges: Ints, loader: Intervals | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Samples and tokens of each step: from the loader's batches, else from the inputs of the model's calls."""
+    calls = intervals(found, marks.FORWARD_ENTER)
+    backward = intervals(found, marks.BACKWARD_ENTER)
+    evaluating = evaluation_calls(calls, backward, edges) if segment.mode == "training" else None
+    source = loader
+    if source is not None:
+        evaluation = evaluation_spans(found, calls, evaluating, edges)
+        source = source.where(~_inside(source.end_ns, evaluation))
+        if not (source.exit_a >= 0).any():
+            source = None
+    if source is None:
+        training_calls = calls if evaluating is None else calls.where(~evaluating)
+        source = _most_called(training_calls, edges)
+    samples = _sum_in(edges, source.end_ns, source.exit_a)
+    return samples, _sum_in(edges, source.end_ns, source.exit_b)
+
+
+def _most_called(calls: Intervals, edges: Ints) -> Intervals:
+    """Calls of the one model that most steps call (a GAN's batch must not be counted once per network)."""
+    if not len(calls):
+        return calls
+    steps_of = {
+        int(obj): int((_count_in(edges, calls.end_ns[calls.obj == obj]) > 0).sum()) for obj in np.unique(calls.obj)
+    }
+    chosen = max(steps_of, key=lambda obj: (steps_of[obj], -obj))
+    return calls.where(calls.obj == chosen)
+
+
+def _inside(times: Ints, spans: tuple[Ints, Ints]) -> NDArray[np.bool_]:
+    starts, ends = spans
+    if starts.size == 0:
+        return np.zeros(times.size, dtype=bool)
+    index = np.searchsorted(starts, times, side="right") - 1
+    return (index >= 0) & (times <= ends[np.maximum(index, 0)])
