@@ -1,4 +1,5 @@
-"""Starts and supervises the user's command; the host, device and stack samplers run here, outside its process.
+"""Starts and supervises the user's command; the host, device and stack samplers run here, outside its
+process.
 
 ::
 

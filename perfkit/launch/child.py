@@ -1,10 +1,10 @@
-"""One process: started faithfully, signals passed on exactly once, its end reported exactly.
+r"""One process: started faithfully, signals passed on exactly once, its end reported exactly.
 
 The child stays in our process group, so that it owns the terminal as it would without us. That decides about
-signals: what the terminal sends (Ctrl-C, Ctrl-\\; the kernel marks it SI_KERNEL) has reached the child already,
-while what a process sends to us alone (SI_USER and its like) is passed on. We block those signals and collect them
-with sigtimedwait, so that none of them can interrupt us in the middle of a write. The child gets the mask and the
-dispositions that we were started with.
+signals: what the terminal sends (Ctrl-C, Ctrl-\; the kernel marks it SI_KERNEL) has reached the child
+already, while what a process sends to us alone (SI_USER and its like) is passed on. We block those signals
+and collect them with sigtimedwait, so that none of them can interrupt us in the middle of a write. The child
+gets the mask and the dispositions that we were started with.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ FORWARDED = frozenset(
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
     if hasattr(signal, name)
 )
+COLLECTED = FORWARDED | {signal.SIGCHLD}
 SI_KERNEL = 0x80  # asm-generic/siginfo.h: sent by the kernel; for these signals, by the terminal
 PR_SET_PTRACER = 0x59616D61  # linux/prctl.h ("Yama"): who may trace this process where ptrace_scope is 1
 TICK_S = 0.05
@@ -39,7 +40,9 @@ class Ended:
 
 
 class Child:
-    """The supervised process. Use as: ``Child.start(...)`` in the main thread before any other starts, ``wait``."""
+    """The supervised process. Use as: ``Child.start(...)`` in the main thread before any other starts,
+    ``wait``.
+    """
 
     def __init__(self, process: subprocess.Popen[bytes], mask: set[signal.Signals]) -> None:
         self._process = process
@@ -50,12 +53,15 @@ class Child:
     @classmethod
     def start(cls, argv: list[str], environ: Mapping[str, str]) -> Child:
         """Execute *argv* here and now. Raises OSError when it cannot be."""
-        blocked = FORWARDED | {signal.SIGCHLD}
-        mask = {signal.Signals(s) for s in signal.pthread_sigmask(signal.SIG_BLOCK, blocked)}
-        prepare = _preparation(mask)
+        mask = {signal.Signals(s) for s in signal.pthread_sigmask(signal.SIG_BLOCK, COLLECTED)}
+        # A parent that ignores SIGCHLD leaves that to us, and the kernel would reap our child unseen.
+        ignored = signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN
+        if ignored:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        prepare = _preparation(mask, ignore_sigchld=ignored)
         try:
             # preexec_fn is safe here: no thread has been started yet.
-            process = subprocess.Popen(argv, env=dict(environ), close_fds=False, preexec_fn=prepare)  # noqa: PLW1509
+            process = subprocess.Popen(argv, env=dict(environ), close_fds=False, preexec_fn=prepare)
         except BaseException:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             raise
@@ -63,12 +69,11 @@ class Child:
 
     def wait(self, tick: Callable[[], None] = lambda: None, *, tick_s: float = TICK_S) -> Ended:
         """Wait for the end, passing signals on and calling *tick* about every *tick_s* seconds."""
-        watched = FORWARDED | {signal.SIGCHLD}
         while True:
             ended = self._reap()
             if ended is not None:
                 return ended
-            info = signal.sigtimedwait(watched, tick_s)
+            info = signal.sigtimedwait(COLLECTED, tick_s)
             if info is None:
                 tick()
             elif info.si_signo != signal.SIGCHLD and info.si_code != SI_KERNEL:
@@ -76,7 +81,7 @@ class Child:
 
     def release(self) -> None:
         """Drop the signals that came while we were finishing, and receive them as before."""
-        while signal.sigtimedwait(FORWARDED | {signal.SIGCHLD}, 0) is not None:
+        while signal.sigtimedwait(COLLECTED, 0) is not None:
             pass
         signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
 
@@ -95,13 +100,15 @@ class Child:
         )
 
 
-def _preparation(mask: set[signal.Signals]) -> Callable[[], None]:
+def _preparation(mask: set[signal.Signals], *, ignore_sigchld: bool) -> Callable[[], None]:
     """What the child does between fork and exec: our original mask, and leave to be traced by us."""
     prctl, supervisor = _prctl(), os.getpid()
 
     def prepare() -> None:
         if prctl is not None:
             prctl(PR_SET_PTRACER, ctypes.c_ulong(supervisor), 0, 0, 0)
+        if ignore_sigchld:
+            signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
     return prepare

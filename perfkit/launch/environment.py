@@ -1,4 +1,6 @@
-"""What the child finds in its environment: the guest on PYTHONPATH, where to record, and with what options."""
+"""What the child finds in its environment: the guest on PYTHONPATH, where to record, and with what
+options.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,8 @@ RUN_VARIABLE = "PERFKIT_GUEST_RUN"
 OPTIONS_VARIABLE = "PERFKIT_GUEST_OPTIONS"
 GUEST_PATH = Path(__file__).resolve().parent.parent / "inside" / "path"
 
-# Set unless the user has: Kineto prints to stderr otherwise, and CUPTI left attached after a trace window keeps a
-# launch-bound step 1.25-1.6 times slower than before it (both measured).
+# Set unless the user has: Kineto prints to stderr otherwise, and CUPTI left attached after a trace window
+# keeps a launch-bound step 1.25-1.6 times slower than before it (both measured).
 DEFAULTS = {"KINETO_LOG_LEVEL": "99", "TEARDOWN_CUPTI": "1"}
 
 

@@ -14,7 +14,9 @@ _ISOLATING = re.compile(r"-[bBdEhiIOqsSuvVWx]*[IES]")
 
 
 def collectors(run: Path, argv: list[str]) -> list[Collector]:
-    """The collectors that live in the user's processes: *guest*, those of its probes that failed, *steps*, *trace*."""
+    """The collectors that live in the user's processes: *guest*, those of its probes that failed,
+    *steps*, *trace*.
+    """
     recorded = Run(run)
     guests = recorded.jsonl(layout.GUESTS)
     armed = [guest for guest in guests if guest.get("framework")]
@@ -55,10 +57,13 @@ def _armed_reason(armed: list[dict[str, Any]]) -> str:
 def _silence(argv: list[str]) -> str:
     """Why no Python process met the guest, as far as the command line tells."""
     if isolating := [word for word in _python_flags(argv) if _ISOLATING.fullmatch(word)]:
-        return f"Python was started with {isolating[0]}, which ignores PYTHONPATH: run it without, or use perfkit.profile()"
+        return (
+            f"Python was started with {isolating[0]}, which keeps perfkit's folder off its path: "
+            "run it without, or use perfkit.profile() in the code"
+        )
     return (
-        "no Python process found perfkit on its PYTHONPATH: the command sets a PYTHONPATH or environment of its own, "
-        "runs in a container, or is not Python; perfkit.profile() in the code works there"
+        "no Python process found perfkit on its PYTHONPATH: the command sets a PYTHONPATH or environment "
+        "of its own, runs in a container, or is not Python; perfkit.profile() in the code works there"
     )
 
 

@@ -12,7 +12,9 @@ from . import rundir
 
 
 class InfoFile:
-    """The run's description. The first write may raise OSError; a later one that fails is kept in `failure`."""
+    """The run's description. The first write may raise OSError; a later one that fails is kept in
+    `failure`.
+    """
 
     def __init__(self, run: Path, info: RunInfo) -> None:
         self._run = run

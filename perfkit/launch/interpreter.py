@@ -1,7 +1,7 @@
 """Which Python runs the script, and why.
 
-`--python` > VIRTUAL_ENV > CONDA_PREFIX > perfkit's own, unless that is the private environment of a pipx or uv tool:
-then `./.venv`, else PATH's. The choice is printed, so each comes with its reason.
+`--python` > VIRTUAL_ENV > CONDA_PREFIX > perfkit's own, unless that is the private environment of a pipx or
+uv tool: then `./.venv`, else PATH's. The choice is printed, so each comes with its reason.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ def choose(
     own_prefix: Path | None = None,
     own_executable: str | None = None,
 ) -> Interpreter:
-    """The Python to run scripts with. Raises CommandNotFound when the one asked for, or any at all, is missing."""
+    """The Python to run scripts with. Raises CommandNotFound when the one asked for, or any at all, is
+    missing.
+    """
     if wanted is not None:
         return Interpreter(path=_wanted(wanted, environ), reason="--python")
     own = _own(own_prefix or Path(sys.prefix), own_executable or sys.executable)

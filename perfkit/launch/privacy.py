@@ -1,8 +1,9 @@
 """Masking of secrets before anything is written, and the only environment variables that are recorded.
 
-A recording is shared: bundled, put into a pull request, sent to a colleague. So what a person typed is kept, but not
-the passwords in it. Masked are: values of options whose name says so (``--api-key X``, ``--token=X``,
-``password=X``), the user part and secret parameters of URLs, and words in the shape of well-known credentials.
+A recording is shared: bundled, put into a pull request, sent to a colleague. So what a person typed is
+kept, but not the passwords in it. Masked are: values of options whose name says so (``--api-key X``,
+``--token=X``, ``password=X``), the user part and secret parameters of URLs, and words in the shape of
+well-known credentials.
 """
 
 from __future__ import annotations
@@ -74,8 +75,26 @@ ENVIRONMENT: Mapping[str, str] = {
 
 # Matched against whole words of a name, so that --max-tokens and --tokenizer keep their values.
 _SECRET_WORDS = frozenset(
-    "password passwd pwd passphrase secret secrets token apikey key credential credentials auth authorization bearer "
-    "cookie sas signature sig".split()
+    [
+        "password",
+        "passwd",
+        "pwd",
+        "passphrase",
+        "secret",
+        "secrets",
+        "token",
+        "apikey",
+        "key",
+        "credential",
+        "credentials",
+        "auth",
+        "authorization",
+        "bearer",
+        "cookie",
+        "sas",
+        "signature",
+        "sig",
+    ]
 )
 # ... and these pairs end in such a word without being one.
 _HARMLESS = re.compile(
@@ -104,7 +123,9 @@ _BEARER = re.compile(r"\b(bearer|basic|token)\s+\S+", re.IGNORECASE)
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether a value under this name is likely a secret: ``api_key``, ``--wandb-token``, ``AWS_SECRET_ACCESS_KEY``."""
+    """Whether a value under this name is likely a secret: ``api_key``, ``--wandb-token``,
+    ``AWS_SECRET_ACCESS_KEY``.
+    """
     plain = name.lstrip("-+")
     if not plain or _HARMLESS.search(plain):
         return False
@@ -121,7 +142,9 @@ def mask_text(text: str) -> str:
 
 
 def mask_command(argv: Sequence[str]) -> list[str]:
-    """The argument vector with the values of secret options masked, also ``--token=X``, ``key=X`` and ``--token X``."""
+    """The argument vector with the values of secret options masked, also ``--token=X``, ``key=X`` and
+    ``--token X``.
+    """
     masked: list[str] = []
     secret_next = False
     for word in argv:

@@ -26,7 +26,8 @@ class Request:
     results_root: Path
     #: `--python`; None lets `interpreter.choose` decide.
     python: str | None = None
-    #: Options of the guest (`trace_steps`, `no_trace`, `trace_at`, `steps`, `seconds`, `step_on` …); None = not given.
+    #: Options of the guest (`trace_steps`, `no_trace`, `trace_at`, `steps`, `seconds`, `step_on` …); None =
+    #: not given.
     options: Mapping[str, OptionValue] = field(default_factory=dict)
     #: Whether Python stacks are sampled (py-spy), in windows outside the timed steps.
     stacks: bool = True

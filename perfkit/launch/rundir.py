@@ -18,7 +18,9 @@ _RESERVE_BYTES = 32 * 1024
 
 
 def make(root: Path, name: str) -> Path:
-    """Make `<root>/runs/<UTC>-<name>-<id6>/` and name it in `<root>/latest`. Raises OSError when that cannot be."""
+    """Make `<root>/runs/<UTC>-<name>-<id6>/` and name it in `<root>/latest`. Raises OSError when that
+    cannot be.
+    """
     root = root.absolute()
     _make_root(root)
     run = _make_run(root / layout.RUNS, _clean(name))

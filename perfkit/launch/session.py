@@ -5,25 +5,30 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..model.records import Collector
-from . import handshake
 from .child import Ended
-from .infofile import InfoFile
+from .host import HostSampler
+from .stacks import StackSampler
 
 
 class Session:
     """Everything that watches one process from outside."""
 
-    def __init__(self, run: Path, pid: int, argv: list[str]) -> None:
-        self._run, self._pid, self._argv = run, pid, argv
+    def __init__(self, run: Path, pid: int, *, stacks: bool = True, traced: bool = True) -> None:
+        self._host = HostSampler(run, pid)
+        self._stacks = StackSampler(run, pid, traced=traced) if stacks else None
 
-    @classmethod
-    def start(cls, run: Path, pid: int, argv: list[str], info: InfoFile, *, stacks: bool = True) -> Session:
-        """Begin to watch *pid* and record into *run*."""
-        return cls(run, pid, argv)
+    def start(self) -> None:
+        """Begin."""
+        self._host.start()
 
     def tick(self) -> None:
-        """Called a few times per second while the process runs."""
+        """Called about twenty times per second while the process runs; never waits."""
+        if self._stacks is not None:
+            self._stacks.tick()
 
-    def finish(self, ended: Ended) -> list[Collector]:
+    def finish(self, ended: Ended | None) -> list[Collector]:
         """Stop the samplers; says what each did, or why not."""
-        return handshake.collectors(self._run, self._argv)
+        if ended is not None:
+            self._host.ended(ended)
+        off = Collector(name="stacks", state="off", reason="switched off")
+        return [self._host.stop(), self._stacks.finish() if self._stacks is not None else off]

@@ -1,7 +1,8 @@
 """Runs the command, records it from outside, and says how it ended.
 
-Nothing here may cost the person their run: when the results directory cannot be written the command still runs,
-unrecorded, with one warning; when a sampler cannot work, its reason goes to run.json and the rest goes on.
+Nothing here may cost the person their run: when the results directory cannot be written the command still
+runs, unrecorded, with one warning; when a sampler cannot work, its reason goes to run.json and the rest
+goes on.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from pathlib import Path
 
 from ..model.records import RunInfo, Status
 from ..runs import layout
-from . import command, environment, interpreter, privacy, rundir
+from . import command, environment, handshake, interpreter, privacy, rundir
 from .child import Child, Ended
+from .infofile import InfoFile
 from .request import Outcome, Request
 from .session import Session
-from .infofile import InfoFile
 
 Announce = Callable[[str], None]
 
@@ -26,7 +27,8 @@ Announce = Callable[[str], None]
 def profile(request: Request, *, announce: Announce = lambda _line: None) -> Outcome:
     """Run *request* to its end and record it. *announce* gets lines meant for a person (stderr).
 
-    Raises CommandNotFound when there is nothing to run. Call it in the main thread, before others are started.
+    Raises CommandNotFound when there is nothing to run. Call it in the main thread, before others are
+    started.
     """
     python = interpreter.choose(request.python)
     argv = command.build(request, python)
@@ -58,9 +60,10 @@ def _recorded(request: Request, run: Path, info: InfoFile, argv: list[str], anno
         announce(f"error: {argv[0]}: {error.strerror}")
         return Outcome(path=run, exit_code=126, status="failed")
     info.update(pid=child.pid, started_monotonic_ns=clocks[0], started_realtime_ns=clocks[1])
-    session = Session.start(run, child.pid, argv, info, stacks=request.stacks)
+    session = Session(run, child.pid, stacks=request.stacks, traced=not request.options.get("no_trace"))
+    session.start()
     ended = child.wait(session.tick)
-    collectors = session.finish(ended)
+    collectors = [*session.finish(ended), *handshake.collectors(run, argv)]
     status = _status(ended)
     info.update(
         status=status,

@@ -1,0 +1,185 @@
+"""When Python stacks are sampled: never while steps are timed or a trace window is open.
+
+*startup*  from the start until the first process steps: imports, data preparation, the first model. A
+script that
+           never steps is sampled to its end, but at most STARTUP_S; then in short windows ever further apart.
+*steady*   STEADY_S, once the guest has said that its trace window has closed (or there will be none).
+
+``stacks.json`` lists the windows (CLOCK_MONOTONIC) so that analysis keeps the steps that they touch out of
+the headline: ``{"windows": [{"name", "start_ns", "end_ns", "rate_hz", "file", "samples", "errors"}]}``;
+``end_ns`` is null while a window is open.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ..model.records import Collector, CollectorState
+from ..runs import layout
+from . import pyspy, windows
+
+RATE_HZ = 25  # 20-50 is cheap; more slows the script when it has many threads
+STARTUP_S = 60.0
+STEADY_S = 3.0
+LATER_S = 3.0
+# Steps left alone after the trace window has closed, so that there are clean ones on both sides.
+SETTLE_S = 2.0
+# Without word of a trace window: when none is wanted, and when one may yet come.
+UNTRACED_S = 5.0
+UNSEEN_S = 60.0
+# py-spy finds no Python in the first moments of a process (or under a shell): it is asked again.
+RETRY_S = 0.5
+GIVE_UP_AFTER = 8
+STOP_TIMEOUT_S = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """An entry of stacks.json."""
+
+    name: str
+    start_ns: int
+    end_ns: int | None
+    rate_hz: int
+    file: str
+    samples: int = 0
+    errors: int = 0
+
+
+class StackSampler:
+    """Opens and closes the windows. `tick` is called from the supervisor's loop and never waits."""
+
+    def __init__(self, run: Path, pid: int, *, traced: bool) -> None:
+        self._run, self._pid, self._traced = run, pid, traced
+        self._program = pyspy.find()
+        self._spy: pyspy.PySpy | None = None
+        self._windows: list[Window] = []
+        self._failures: list[str] = []
+        self._broken = None if self._program else "py-spy is not installed beside perfkit or on PATH"
+        self._next = 0.0
+        self._begun = time.monotonic()
+        self._stepping_since: float | None = None
+        self._steady_done = False
+        self._later = 0
+
+    def tick(self) -> None:
+        """Look at the clock and at the run, and open or close a window if it is time."""
+        if self._broken or time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + 0.05
+        if self._stepping_since is None and windows.rank_folders(self._run):
+            self._stepping_since = time.monotonic()
+        if self._spy is not None:
+            self._mind()
+        else:
+            self._maybe_open()
+
+    def finish(self) -> Collector:
+        """Close what is open, without keeping anyone waiting, and say what became of it."""
+        if self._spy is not None:
+            self._spy.interrupt()
+            self._take(STOP_TIMEOUT_S)
+        return Collector(name="stacks", state=self._state(), reason=self._reason())
+
+    def _mind(self) -> None:
+        assert self._spy is not None
+        if self._spy.ended():
+            self._take(0)
+        elif (self._name() != "steady" and self._stepping_since is not None) or (
+            self._name() == "steady" and windows.trace_is_open(self._run)
+        ):
+            self._spy.interrupt()
+
+    def _maybe_open(self) -> None:
+        if self._stepping_since is not None:
+            if not self._steady_done and self._may_disturb(time.monotonic() - self._stepping_since):
+                self._steady_done = True
+                self._open("steady", STEADY_S)
+        elif not self._windows:
+            self._open("startup", STARTUP_S)
+        elif time.monotonic() - self._begun > STARTUP_S * 2**self._later:
+            self._later += 1
+            self._open(f"later-{self._later}", LATER_S)
+
+    def _may_disturb(self, stepping_s: float) -> bool:
+        state, age_s = windows.last_trace(self._run)
+        if state == "barred":
+            return False
+        waited = (
+            stepping_s >= (UNSEEN_S if self._traced else UNTRACED_S) if state is None else age_s >= SETTLE_S
+        )
+        return waited and not windows.trace_is_open(self._run)
+
+    def _open(self, name: str, duration_s: float) -> None:
+        assert self._program is not None
+        try:
+            self._spy = pyspy.PySpy(self._program, self._pid, rate_hz=RATE_HZ, duration_s=duration_s)
+        except OSError as error:
+            self._broken = f"py-spy could not be started: {error.strerror}"
+            return
+        file = f"stacks-{name}.txt"
+        start_ns = self._spy.started_ns
+        self._windows.append(Window(name=name, start_ns=start_ns, end_ns=None, rate_hz=RATE_HZ, file=file))
+        self._write_index()
+
+    def _take(self, timeout_s: float) -> None:
+        assert self._spy is not None
+        sampled, opened = self._spy.result(timeout_s), self._windows.pop()
+        self._spy = None
+        if sampled.failure is not None:
+            self._failures.append(sampled.failure)
+            self._after_failure(opened)
+        else:
+            end_ns = time.monotonic_ns()
+            self._windows.append(
+                Window(
+                    **{
+                        **asdict(opened),
+                        "end_ns": end_ns,
+                        "samples": sampled.samples,
+                        "errors": sampled.errors,
+                    }
+                )
+            )
+            self._write(opened.file, sampled.text)
+        self._write_index()
+
+    def _after_failure(self, opened: Window) -> None:
+        if opened.name == "steady":
+            self._steady_done = len(self._failures) >= GIVE_UP_AFTER
+        if len(self._failures) >= GIVE_UP_AFTER and not self._windows:
+            self._broken = self._failures[-1]
+        self._next = time.monotonic() + RETRY_S * len(self._failures)
+
+    def _write_index(self) -> None:
+        index = {"windows": [asdict(window) for window in self._windows]}
+        self._write(layout.STACKS_INDEX, json.dumps(index, indent=1) + "\n")
+
+    def _write(self, name: str, text: str) -> None:
+        scratch = self._run / f".{name}.tmp"
+        try:
+            scratch.write_text(text, encoding="utf-8")
+            scratch.replace(self._run / name)
+        except OSError as error:
+            self._broken = f"cannot write {name}: {error.strerror}"
+            scratch.unlink(missing_ok=True)
+
+    def _name(self) -> str:
+        return self._windows[-1].name
+
+    def _state(self) -> CollectorState:
+        closed = [window for window in self._windows if window.end_ns is not None]
+        if self._broken or (self._failures and not closed):
+            return "failed" if self._program else "off"
+        return "on" if closed else "off"
+
+    def _reason(self) -> str:
+        if self._broken:
+            return self._broken
+        told = [f"{w.name} {w.samples} samples" for w in self._windows if w.end_ns is not None]
+        if told:
+            return f"py-spy from outside at {RATE_HZ} Hz, off the timed steps: {', '.join(told)}"
+        return self._failures[-1] if self._failures else "the command ended before a window was opened"
