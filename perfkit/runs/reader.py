@@ -11,8 +11,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ..errors import NewerSchema, RunUnreadable
 from ..model import marks
 from ..model.records import Collector, Device, RunInfo
@@ -21,6 +19,7 @@ from . import layout
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import numpy as np
     from numpy.typing import NDArray
 
 
@@ -42,6 +41,8 @@ class RankRecording:
 
     @cached_property
     def _words(self) -> NDArray[np.int64]:
+        import numpy as np  # here, because the launcher reads facts and never marks
+
         path = self.path / layout.MARKS
         try:
             size = path.stat().st_size // marks.WORD_BYTES
