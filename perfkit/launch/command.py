@@ -26,9 +26,7 @@ def build(request: Request, python: Interpreter, environ: Mapping[str, str] = os
 
 def _script(target: str) -> str:
     if target != "-" and not Path(target).exists():
-        raise CommandNotFound(
-            f"{target}: no such script; a module is named with -m, another program after --"
-        )
+        raise CommandNotFound(f"{target}: no such script; a module is named with -m, another program after --")
     return target
 
 

@@ -97,9 +97,7 @@ def _steps(run: Run) -> Collector:
 def _trace(run: Run) -> Collector:
     windows = sum(len(rank.traces) for rank in run.ranks)
     if windows:
-        return Collector(
-            name="trace", state="on", reason=f"{windows} window{'s' if windows != 1 else ''} exported"
-        )
+        return Collector(name="trace", state="on", reason=f"{windows} window{'s' if windows != 1 else ''} exported")
     notes = [note for rank in run.ranks for note in rank.facts_of("window")]
     reasons = [str(note["reason"]) for note in notes if note.get("reason")]
     if reasons:

@@ -53,9 +53,7 @@ def _wanted(wanted: str, environ: Mapping[str, str]) -> str:
         return inside
     found = shutil.which(wanted, path=environ.get("PATH"))
     if found is None:
-        raise CommandNotFound(
-            f"--python {wanted}: no such program; give the path of a Python or of an environment"
-        )
+        raise CommandNotFound(f"--python {wanted}: no such program; give the path of a Python or of an environment")
     return found
 
 

@@ -66,9 +66,7 @@ class Sampler(ABC):
         if self._thread.ident is not None:
             self._thread.join(STOP_TIMEOUT_S)
         if self._thread.is_alive():
-            return Collector(
-                name=self.name, state="failed", reason="did not answer any more when it was stopped"
-            )
+            return Collector(name=self.name, state="failed", reason="did not answer any more when it was stopped")
         return self.collector()
 
     def collector(self) -> Collector:

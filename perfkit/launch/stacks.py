@@ -108,9 +108,7 @@ class StackSampler:
         state, age_s = windows.last_trace(self._run)
         if state == "barred":
             return False
-        waited = (
-            stepping_s >= (UNSEEN_S if self._traced else UNTRACED_S) if state is None else age_s >= SETTLE_S
-        )
+        waited = stepping_s >= (UNSEEN_S if self._traced else UNTRACED_S) if state is None else age_s >= SETTLE_S
         return waited and not windows.trace_is_open(self._run)
 
     def _open(self, name: str, duration_s: float) -> None:

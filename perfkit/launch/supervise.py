@@ -12,15 +12,20 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from ..model.records import RunInfo, Status
 from ..runs import layout
 from . import command, environment, handshake, interpreter, privacy, rundir
 from .child import Child, Ended
+from .facts import Facts
 from .infofile import InfoFile
 from .request import Outcome, Request
 from .session import Session
 
+NOT_EXECUTABLE = 126
+# A script that ends at once still waits this long for git and the like.
+FACTS_TIMEOUT_S = 3.0
 Announce = Callable[[str], None]
 
 
@@ -56,26 +61,43 @@ def _recorded(request: Request, run: Path, info: InfoFile, argv: list[str], anno
     try:
         child = Child.start(argv, environ)
     except OSError as error:
-        info.update(status="failed", exit_code=126, ended_monotonic_ns=time.monotonic_ns())
-        announce(f"error: {argv[0]}: {error.strerror}")
-        return Outcome(path=run, exit_code=126, status="failed")
+        return _not_executable(run, info, argv, error, announce)
     info.update(pid=child.pid, started_monotonic_ns=clocks[0], started_realtime_ns=clocks[1])
-    session = Session(run, child.pid, stacks=request.stacks, traced=not request.options.get("no_trace"))
-    session.start()
-    ended = child.wait(session.tick)
-    collectors = [*session.finish(ended), *handshake.collectors(run, argv)]
-    status = _status(ended)
-    info.update(
-        status=status,
-        exit_code=ended.exit_code,
-        ended_monotonic_ns=ended.ended_monotonic_ns,
-        collectors=collectors,
-    )
+    ended = _watched(request, run, info, argv, child)
     rundir.free_reserve(run)
     if info.failure:
         announce(f"warning: the recording is incomplete: {info.failure}")
     child.release()
-    return Outcome(path=run, exit_code=ended.exit_code, status=status)
+    return Outcome(path=run, exit_code=ended.exit_code, status=_status(ended))
+
+
+def _watched(request: Request, run: Path, info: InfoFile, argv: list[str], child: Child) -> Ended:
+    """Wait for the end with all samplers at work, and write down how it ended."""
+    session = Session(run, child.pid, stacks=request.stacks, traced=not request.options.get("no_trace"))
+    session.start()
+    facts = Facts(request, info.info.python["executable"])
+
+    def tick() -> None:
+        session.tick()
+        if found := facts.take():
+            info.update(**found)
+
+    ended = child.wait(tick)
+    # Said first of all: whatever happens to us from here on, the run has ended like this.
+    ending: dict[str, Any] = {"status": _status(ended), "exit_code": ended.exit_code}
+    info.update(**ending, ended_monotonic_ns=ended.ended_monotonic_ns)
+    outside = session.finish(ended)
+    found = facts.take(FACTS_TIMEOUT_S)
+    info.update(**found, collectors=[*outside, *facts.collectors(), *handshake.collectors(run, argv)])
+    return ended
+
+
+def _not_executable(run: Path, info: InfoFile, argv: list[str], error: OSError, announce: Announce) -> Outcome:
+    """The shell's code for a program that was found and cannot be executed."""
+    info.update(status="failed", exit_code=NOT_EXECUTABLE, ended_monotonic_ns=time.monotonic_ns())
+    rundir.free_reserve(run)
+    announce(f"error: {argv[0]}: cannot be executed: {error.strerror}")
+    return Outcome(path=run, exit_code=NOT_EXECUTABLE, status="failed")
 
 
 def _status(ended: Ended) -> Status:

@@ -31,9 +31,7 @@ class Tree:
         if time.monotonic() >= self._next_refresh:
             self._refresh()
         read = (procfs.read_stat(pid) for pid in self._started)
-        alive = [
-            s for s in read if s is not None and s.state != "Z" and self._started[s.pid] == s.start_ticks
-        ]
+        alive = [s for s in read if s is not None and s.state != "Z" and self._started[s.pid] == s.start_ticks]
         if len(alive) < len(self._started):
             living = {stat.pid for stat in alive}
             self._started = {pid: start for pid, start in self._started.items() if pid in living}
@@ -82,6 +80,4 @@ def role_of(name: str, command: list[str], parent_command: list[str]) -> str:
     if "resource_tracker" in line or "forkserver" in line:
         return "other"
     forked = bool(command) and command == parent_command
-    return (
-        "worker" if forked or "multiprocessing.spawn" in line or "--multiprocessing-fork" in line else "other"
-    )
+    return "worker" if forked or "multiprocessing.spawn" in line or "--multiprocessing-fork" in line else "other"
