@@ -14,6 +14,7 @@ about once a second also
     p      [[pid, role, cpu_ns, rss, peak_rss], …]
     rd, wr bytes from and to storage
     load   1-minute load average
+    joules of the processor packages since the sampler began, where RAPL can be read
 
 with several processes, about once a second and whenever rss passes its last maximum by 2 %, also
 
@@ -35,6 +36,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CollectorError
+from ..hardware.rapl import Rapl
+from ..model.records import Collector
 from ..runs import layout
 from . import procfs
 from .child import Ended
@@ -58,6 +61,8 @@ class HostSampler(Sampler):
         self._slow_at = 0.0
         self._last_cpu_ns = 0
         self._ended: Ended | None = None
+        self._rapl: Rapl | None = None
+        self._no_rapl = ""
         self._floor_bytes = procfs.read_peak_rss_bytes(os.getpid()) or 0 if sys.platform == "linux" else 0
 
     def ended(self, ended: Ended) -> None:
@@ -68,6 +73,16 @@ class HostSampler(Sampler):
         """Only Linux has /proc."""
         if sys.platform != "linux":
             raise CollectorError(f"the host sampler reads /proc, which {sys.platform} does not have")
+        try:
+            self._rapl = Rapl()
+        except CollectorError as error:
+            self._no_rapl = str(error)
+
+    def rapl(self) -> Collector:
+        """What became of the processor's energy counter, once stopped."""
+        if self._no_rapl or self._rapl is None:
+            return Collector(name="rapl", state="off", reason=self._no_rapl or "the host sampler did not run")
+        return Collector(name="rapl", state="on", reason="energy counters of the processor packages (powercap)")
 
     def how(self) -> str:
         """For the report."""
@@ -114,6 +129,8 @@ class HostSampler(Sampler):
         ]
         storage = [io for s in stats if (io := procfs.read_io(s.pid))]
         line: dict[str, Any] = {"p": each, "load": os.getloadavg()[0]}
+        if self._rapl is not None:
+            line["joules"] = self._rapl.joules()
         if storage:
             line |= {"rd": sum(read for read, _ in storage), "wr": sum(written for _, written in storage)}
         return line

@@ -39,7 +39,7 @@ class Session:
         """Stop the samplers; says what each did, or why not."""
         if ended is not None:
             self._host.ended(ended)
-        return [self._host.stop(), self._nvml.stop(), self._stacks_collector()]
+        return [self._host.stop(), self._host.rapl(), self._nvml.stop(), self._stacks_collector()]
 
     def _stacks_collector(self) -> Collector:
         if self._stacks is None:
