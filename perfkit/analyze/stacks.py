@@ -15,9 +15,13 @@ from ..runs.reader import Run
 
 _FRAME = re.compile(r"^(?P<function>.*) \((?P<file>.*):(?P<line>\d+)\)$")
 _LIBRARY = re.compile(r"(^<)|([/\\](site|dist)-packages[/\\])|([/\\]lib[/\\]python3[.\d]*[/\\])|([/\\]Lib[/\\])")
+_CONSOLE_SCRIPT = re.compile(r"[/\\](bin|Scripts)[/\\][^/\\.]+$")
 _OWN = re.compile(r"[/\\]perfkit[/\\](inside|runs|model)[/\\]")
 # Below these frames a forked or spawned process runs code of its own; above them lies its parent's.
 _FORKED = ("BaseProcess._bootstrap", "Process._bootstrap")
+
+#: window, role, function, file, line
+Place = tuple[str, str, str, str, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,14 +61,15 @@ def hot_lines(run: Run, *, window: str | None = None, limit: int = 20) -> list[d
     user's: what it calls in libraries is its own. Main threads only: others mostly wait. None of perfkit's
     own frames is counted.
     """
-    counts: dict[tuple[str, str, str, str, int], list[int]] = defaultdict(lambda: [0, 0])
+    counts: dict[Place, list[int]] = defaultdict(lambda: [0, 0])
     totals: dict[tuple[str, str], int] = defaultdict(int)
-    for stack in stacks(run):
-        if stack.thread != "MainThread" or (window is not None and stack.window != window):
-            continue
+    found = [s for s in stacks(run) if s.thread == "MainThread" and window in {None, s.window}]
+    # A launcher (torchrun's agent) runs nothing of the user's, and must not halve the shares.
+    users = {stack.pid for stack in found if any(is_users(file) for _, file, _ in stack.frames)}
+    for stack in (stack for stack in found if stack.pid in users):
         totals[stack.window, stack.role] += stack.count
         _count(stack, counts)
-    lines = [_line(key, found, totals) for key, found in counts.items()]
+    lines = [_line(key, seen, totals) for key, seen in counts.items()]
     lines.sort(key=lambda each: (-each["self_share"], -each["share"], each["file"], each["line"]))
     return lines[:limit]
 
@@ -127,7 +132,7 @@ def _role(frames: list[tuple[str, str, int]], *, inherited: bool) -> str:
     return "worker" if inherited else "main"
 
 
-def _count(stack: Stack, counts: dict[tuple[str, str, str, str, int], list[int]]) -> None:
+def _count(stack: Stack, counts: dict[Place, list[int]]) -> None:
     mine = [frame for frame in stack.frames if is_users(frame[1])]
     for frame in set(mine):
         counts[(stack.window, stack.role, *frame)][0] += stack.count
@@ -137,10 +142,10 @@ def _count(stack: Stack, counts: dict[tuple[str, str, str, str, int], list[int]]
 
 def is_users(file: str) -> bool:
     """Whether a file is the user's own: no library, no standard library, and not perfkit."""
-    return not (_LIBRARY.search(file) or _OWN.search(file))
+    return not (_LIBRARY.search(file) or _OWN.search(file) or _CONSOLE_SCRIPT.search(file))
 
 
-def _line(key: tuple[str, str, str, str, int], found: list[int], totals: dict[tuple[str, str], int]) -> dict[str, Any]:
+def _line(key: Place, seen: list[int], totals: dict[tuple[str, str], int]) -> dict[str, Any]:
     window, role, function, file, line = key
     total = totals[window, role]
     return {
@@ -149,7 +154,7 @@ def _line(key: tuple[str, str, str, str, int], found: list[int], totals: dict[tu
         "line": line,
         "role": role,
         "window": window,
-        "share": found[0] / total,
-        "self_share": found[1] / total,
-        "samples": found[0],
+        "share": seen[0] / total,
+        "self_share": seen[1] / total,
+        "samples": seen[0],
     }
