@@ -62,6 +62,13 @@ def kernel_class(kernel: str, operator: str = "") -> str:
     return by_name
 
 
+def operator_class(operator: str) -> str | None:
+    """Class of an operator by its own name; None when the name does not say."""
+    if operator.startswith("triton_"):
+        return _triton(operator)
+    return _first(_OPERATORS, operator)
+
+
 def _triton(kernel: str) -> str:
     """Inductor's names: triton_<kind>_fused_<the operators it was made of>_<number>."""
     if kernel.startswith("triton_tem"):

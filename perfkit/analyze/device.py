@@ -13,8 +13,8 @@ import numpy as np
 from ..trace.events import Events
 from . import classes
 from .idle import CAUSES, idle_by_cause
-from .spans import Spans, own_parts, union
 from .launches import Launches, join
+from .spans import Spans, own_parts, union
 from .traced_steps import Window, steps_of
 
 # The order in which idle that the profiler made is taken back: it slows the host, so first what a slow host causes.
@@ -112,9 +112,7 @@ def raw_busy_share(work: Launches) -> float | None:
     return float(np.mean(shares)) if shares else None
 
 
-def _account(
-    events: Events, window: Window, work: Launches, inside: Any, labels: Any, device: int
-) -> _Account:
+def _account(events: Events, window: Window, work: Launches, inside: Any, labels: Any, device: int) -> _Account:
     """Busy by class and idle by cause of one device between the device's own start and end of the window."""
     here = work.device == device
     start, end = _device_window(window, work, here)
@@ -152,9 +150,7 @@ def _busy_by_class(starts: Any, ends: Any, labels: Any) -> dict[str, int]:
         for number in members:
             if sums[number]:
                 found[classes.BUSY[number]] = int(sums[number])
-        covered = union(
-            np.concatenate((covered.starts, starts[chosen])), np.concatenate((covered.ends, ends[chosen]))
-        )
+        covered = union(np.concatenate((covered.starts, starts[chosen])), np.concatenate((covered.ends, ends[chosen])))
     return found
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..trace.events import Events
-from .spans import Spans, union
 from .launches import RUNTIME, Launches
+from .spans import Spans, union
 
 #: Causes of idle time, in the order a report lists them.
 CAUSES = ("input", "launch", "sync", "copy", "communication", "other")

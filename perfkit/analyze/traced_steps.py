@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -82,7 +83,7 @@ def _longest_run(starts: Any, ends: Any) -> tuple[int, int]:
     """First and one-past-last index of the longest run of steps that follow one another."""
     apart = starts[1:] - ends[:-1] > _APART * np.median(ends - starts)
     cuts = [0, *(np.flatnonzero(apart) + 1).tolist(), len(starts)]
-    runs = [(end - begin, begin, end) for begin, end in zip(cuts[:-1], cuts[1:], strict=True)]
+    runs = [(end - begin, begin, end) for begin, end in pairwise(cuts)]
     _, begin, end = max(runs, key=lambda run: run[0])
     return begin, end
 

@@ -122,7 +122,8 @@ class Events:
     @property
     def end_ns(self) -> NDArray[np.int64]:
         """End of each event."""
-        return np.add(self.ts_ns, self.dur_ns, dtype=np.int64)
+        ends: NDArray[np.int64] = np.add(self.ts_ns, self.dur_ns, dtype=np.int64)
+        return ends
 
     def in_categories(self, *wanted: str) -> NDArray[np.bool_]:
         """Which events are of one of these categories."""
@@ -138,7 +139,12 @@ class Events:
         """The table as polars, with the dtypes of the schema; made on demand, because polars costs memory."""
         import polars as pl
 
-        texts = {"category": self.categories, "name": self.names, "shapes": self.shape_texts, "dtypes": self.dtype_texts}
+        texts = {
+            "category": self.categories,
+            "name": self.names,
+            "shapes": self.shape_texts,
+            "dtypes": self.dtype_texts,
+        }
         columns = {}
         for column in EVENTS.columns:
             values = getattr(self, column.name)

@@ -18,7 +18,7 @@ from .source import Source
 from .table import NeedsExact, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
     from .events import Events
@@ -111,7 +111,9 @@ class _Reader:
                 self.header = data[:start]
                 return data[start:]
             if not data[:64].lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[")):
-                raise TraceError(f"{self.source.path}: not JSON, so not a Kineto trace; give what torch.profiler exports")
+                raise TraceError(
+                    f"{self.source.path}: not JSON, so not a Kineto trace; give what torch.profiler exports"
+                )
             if len(data) > MAX_HEADER_BYTES:
                 break
         raise TraceError(f"{self.source.path}: {self._why_none(data)}")
@@ -156,13 +158,13 @@ class _Reader:
                 return
             data += block
 
-    def _rescan(self, data: bytes) -> Iterator[bytes]:
+    def _rescan(self, data: bytes) -> Generator[bytes, None, bytes]:
         """A long text without the usual separator: find the events by their brackets."""
         found = jsonscan.find_objects(data)
         if found.spans or found.closed_at is not None:
             end = found.rest if found.closed_at is None else len(data)
             yield data[:end]
-            return data[end:].lstrip(b" \t\r\n,")  # noqa: B901 - the caller takes it by `yield from`
+            return data[end:].lstrip(b" \t\r\n,")
         self.closed = True
         self.problems.append(f"stopped at an event larger than {MAX_EVENT_BYTES >> 20} MB")
         return b""
