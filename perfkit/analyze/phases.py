@@ -9,18 +9,11 @@ from ..model import marks
 from .boundaries import Segment
 from .intervals import Intervals, Ints, Marks, intervals, union
 
-# From the strongest claim to the weakest: where two overlap, the earlier one has the instant.
+# From the strongest claim to the weakest: where two overlap, the earlier one has the instant. With a closure (LBFGS,
+# Lightning) forward and backward lie inside the optimizer's step, and zero_grad may lie inside forward.
 PHASES = (
-    "window",
-    "checkpoint",
-    "logging",
-    "evaluation",
-    "data",
-    "backward",
-    "optimizer",
-    "forward",
-    "prepare",
-)
+    "window", "checkpoint", "logging", "evaluation", "data", "backward", "zero_grad", "forward", "optimizer", "prepare",
+)  # fmt: skip
 
 Spans = tuple[Ints, Ints]
 
@@ -29,7 +22,9 @@ def phase_totals(found: Marks, segment: Segment) -> dict[str, Ints]:
     """Time of each phase within each step, in ns: phase -> shape (number of steps,)."""
     edges = np.concatenate(([segment.start_ns], segment.ends_ns))
     spans = _claims(found, segment, edges)
-    return disjoint_totals({name: spans[name] for name in PHASES}, edges)
+    totals = disjoint_totals({name: spans[name] for name in PHASES}, edges)
+    totals["optimizer"] = totals["optimizer"] + totals.pop("zero_grad")
+    return totals
 
 
 def _claims(found: Marks, segment: Segment, edges: Ints) -> dict[str, Spans]:
@@ -40,14 +35,12 @@ def _claims(found: Marks, segment: Segment, edges: Ints) -> dict[str, Spans]:
         "loader": intervals(found, marks.LOADER_ENTER),
     }
     starting = intervals(found, marks.LOADER_START_ENTER)
-    zeroing = intervals(found, marks.ZERO_GRAD_ENTER)
     data = union(
         np.concatenate((kinds["loader"].start_ns, starting.start_ns)),
         np.concatenate((kinds["loader"].end_ns, starting.end_ns)),
     )
     forward = forward_spans(kinds["forward"], kinds["backward"], edges)
     evaluating = evaluation_calls(kinds["forward"], kinds["backward"], edges) if segment.mode == "training" else None
-    stepping = _optimizer_spans(kinds["optimizer"], kinds["forward"])
     return {
         "window": windows(found),
         "checkpoint": _spans(found, marks.SAVE_ENTER),
@@ -55,9 +48,8 @@ def _claims(found: Marks, segment: Segment, edges: Ints) -> dict[str, Spans]:
         "evaluation": evaluation_spans(found, kinds["forward"], evaluating, edges),
         "data": data,
         "backward": (kinds["backward"].start_ns, kinds["backward"].end_ns),
-        "optimizer": union(
-            np.concatenate((stepping[0], zeroing.start_ns)), np.concatenate((stepping[1], zeroing.end_ns))
-        ),
+        "zero_grad": _spans(found, marks.ZERO_GRAD_ENTER),
+        "optimizer": _optimizer_spans(kinds["optimizer"], kinds["forward"]),
         "forward": forward,
         "prepare": _prepare_spans(kinds["loader"], forward[0], edges),
     }

@@ -20,6 +20,9 @@ from .options import Options
 # How often a running job looks for requests and limits, and notes the framework's memory peak.
 LOOK_EVERY_NS = 250_000_000
 
+# What ends a step, from the weakest evidence to the strongest.
+CLOCKS = (None, "inference", "backward", "optimizer", "user")
+
 now_ns = time.monotonic_ns
 current = None  # the Session of this process, once armed
 
@@ -35,7 +38,8 @@ class Session:
         self.armed_ns = now_ns()
         self.startup_ns = 0  # what arming, discovering and noting facts has cost
         self.steps = 0  # step ends seen by the cheap clock in this process, not the steps of the report
-        self.clock = None  # which kind of mark ends a step here: optimizer, inference, user
+        self.clock = None  # which kind of mark ends a step here, of CLOCKS
+        self.worked = False  # a model was called or a backward run in this process
         self.recent = deque(maxlen=33)  # times of the last step ends
         self.window = None  # set by the framework's probe
         self.describe_framework = None  # callable: the framework's settings as a fact, set by the probe
@@ -81,7 +85,10 @@ class Session:
         """A probe failed in the user's process: note it; its patch stays harmless or is undone by the caller."""
         if probe not in self.failed:
             self.failed[probe] = "%s: %s" % (type(error).__name__, error)
-            self.fact("failed", probe=probe, reason=self.failed[probe])
+            try:
+                self.fact("failed", probe=probe, reason=self.failed[probe])
+            except Exception:  # not even that can be said; self.failed is told at the end
+                pass
 
     # -- the step clock --------------------------------------------------------------------------------------------
 
@@ -118,8 +125,7 @@ class Session:
 
     def _take_clock(self, clock):
         """Whether step ends of this kind count from now on: user over optimizer over inference."""
-        order = {None: 0, "inference": 1, "optimizer": 2, "user": 3}
-        if order[clock] <= order[self.clock]:
+        if CLOCKS.index(clock) <= CLOCKS.index(self.clock):
             return False
         if self.clock is None and not self._claim():
             return False
@@ -193,6 +199,8 @@ class Session:
         try:
             if self.window is not None:
                 self.window.close_for_good()
+            if self.worked and self.recorder.folder is None:
+                self._claim()  # too short for its clock to have started
             if self.recorder.folder is not None and not self.recorder.closed:
                 if self.memory_peaks is not None:
                     self._note_memory()
@@ -254,7 +262,10 @@ class _Nothing:
 def user_step():
     """What perfkit.step() calls."""
     if current is not None and not current.ended:
-        current.user_step()
+        try:
+            current.user_step()
+        except Exception as error:
+            current.broke("step", error)
 
 
 def region(name):
@@ -323,7 +334,10 @@ def stop():
 
 def _at_exit(session):
     if os.getpid() == session.pid:
-        session.end(marks.END_EXIT)
+        try:
+            session.end(marks.END_EXIT)
+        except Exception as error:
+            session.failed["end"] = "%s: %s" % (type(error).__name__, error)
 
 
 def _shake_hands(session, boot_ns, armed_ns, import_ns):

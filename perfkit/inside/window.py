@@ -61,7 +61,7 @@ class TraceWindow:
             return "requested"
         session, options = self.session, self.session.options
         mode = session.clock
-        if mode in self.modes or (mode == "inference" and session.roots.may_train_later()):
+        if mode in self.modes or (mode in ("inference", "backward") and session.roots.may_train_later()):
             return None
         if options.trace_at_step is not None:
             return "at step %d, as asked" % step if step >= options.trace_at_step else None

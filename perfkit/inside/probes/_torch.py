@@ -84,19 +84,27 @@ def _patch_loader(session, dataloader, torch):
         @functools.wraps(original)
         def __init__(self, loader, *args, **kwargs):
             original(self, loader, *args, **kwargs)
-            self._perfkit_loader = loaders.id_of(loader)
+            try:
+                self._perfkit_loader = loaders.id_of(loader)
+            except Exception as error:
+                session.broke("loader", error)
 
         return __init__
 
     def make_iter(original):
         @functools.wraps(original)
         def __iter__(self):
-            where = loaders.id_of(self)
-            session.mark(marks.LOADER_START_ENTER, where, facts.length(self))
+            where = -1
+            try:
+                where = loaders.id_of(self)
+                session.mark(marks.LOADER_START_ENTER, where, facts.length(self))
+            except Exception as error:
+                session.broke("loader", error)
             try:
                 return original(self)
             finally:
-                session.mark(marks.LOADER_START_EXIT, where)
+                if where >= 0:
+                    session.mark(marks.LOADER_START_EXIT, where)
 
         return __iter__
 
@@ -190,12 +198,12 @@ def _arm_backward(session, torch, watch):
             try:
                 return original(*args, **kwargs)
             finally:
-                extend((now_ns(), marks.BACKWARD_EXIT | where, 0, 0))
-                session.backward_seen = True
-                if session.forward_seen:
-                    session.forward_seen = False
-                else:
-                    session.roots.discover_again()
+                at = now_ns()
+                extend((at, marks.BACKWARD_EXIT | where, 0, 0))
+                try:
+                    session.roots.backward_ended(at)
+                except Exception as error:
+                    session.broke("backward", error)
 
         return backward
 
@@ -253,18 +261,25 @@ class _Optimizers:
 
     def before(self, optimizer, args, kwargs):
         """Global step pre-hook."""
-        if not self.is_compiling():
+        if self.is_compiling():
+            return
+        try:
             self.session.mark(marks.OPTIMIZER_ENTER, self.objects.id_of(optimizer))
+        except Exception as error:
+            self.session.broke("optimizer", error)
 
     def after(self, optimizer, args, kwargs):
         """Global step post-hook."""
         if self.is_compiling():
             return
-        number = self.objects.id_of(optimizer)
-        at = now_ns()
-        self.session.words.extend((at, marks.OPTIMIZER_EXIT | number << 8 | self.session.thread_index(), 0, 0))
-        if not self.in_scaler:
-            self.stepped(number, at)
+        try:
+            number = self.objects.id_of(optimizer)
+            at = now_ns()
+            self.session.words.extend((at, marks.OPTIMIZER_EXIT | number << 8 | self.session.thread_index(), 0, 0))
+            if not self.in_scaler:
+                self.stepped(number, at)
+        except Exception as error:
+            self.session.broke("optimizer", error)
 
     def stepped(self, number, at_ns):
         """One optimizer has stepped; ends the cycle if it is the one that does."""
@@ -296,9 +311,12 @@ def _patch_scaler(session, grad_scaler, torch):
                 return original(self, optimizer, *args, **kwargs)
             finally:
                 state.in_scaler -= 1
-                at = now_ns()
-                session.words.extend((at, marks.OPTIMIZER_EXIT | number << 8 | session.thread_index(), 1, 0))
-                state.stepped(number, at)
+                try:
+                    at = now_ns()
+                    session.words.extend((at, marks.OPTIMIZER_EXIT | number << 8 | session.thread_index(), 1, 0))
+                    state.stepped(number, at)
+                except Exception as error:
+                    session.broke("scaler", error)
 
         return step
 

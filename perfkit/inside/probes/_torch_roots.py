@@ -18,6 +18,8 @@ from . import _torch_facts as facts
 DISCOVERY_CALLS = 24
 MOST_ROOT_CLASSES = 16
 MOST_DISCOVERIES = 8
+# So many backward passes and still no optimizer: the script updates by hand (or accumulates, and the clock changes later).
+BACKWARDS_WITHOUT_OPTIMIZER = 4
 
 
 class Roots:
@@ -33,7 +35,8 @@ class Roots:
         self.discoveries_left = MOST_DISCOVERIES
         self.ids = {}
         self.alive = {}  # number -> weak reference, for the module paths of a trace window
-        self.forwards_since_backward = 0
+        self.forwards_since_backward = self.backwards = 0
+        self.forward_seen = False  # since the last backward
 
     # -- discovery -------------------------------------------------------------------------------------------------
 
@@ -44,14 +47,23 @@ class Roots:
 
         @functools.wraps(original)
         def __call__(self, *args, **kwargs):
-            if is_compiling() or thread_index() in roots.active or not roots.is_root(self):
+            if is_compiling() or thread_index() in roots.active or not roots.adopt_if_root(self):
                 return original(self, *args, **kwargs)
-            roots.adopt(type(self))
             return type(self).__call__(self, *args, **kwargs)
 
         module.__call__ = __call__
         self._restore = lambda: setattr(module, "__call__", original) if module.__call__ is __call__ else None
         self.session.undo.append(("forward", self._restore))
+
+    def adopt_if_root(self, instance):
+        """Whether the instance's class now marks its calls."""
+        try:
+            if self.is_root(instance):
+                self.adopt(type(instance))
+                return True
+        except Exception as error:  # a class that refuses attributes, a module half built
+            self.session.broke("forward", error)
+        return False
 
     def is_root(self, instance):
         """Whether this outermost call is a model's: it has parameters and is not part of preparing data."""
@@ -59,7 +71,7 @@ class Roots:
             return False
         if next(iter(instance.parameters()), None) is None or self.is_worker():
             return False
-        frame = sys._getframe(2)
+        frame = sys._getframe(3)
         while frame is not None:
             if frame.f_code.co_name == "__next__" and frame.f_globals.get("__name__", "").startswith(
                 "torch.utils.data"
@@ -101,19 +113,26 @@ class Roots:
             thread = thread_index()
             if thread in active:
                 return call(self, *args, **kwargs)
-            where = roots.id_of(self) << 8 | thread
-            grad = grad_enabled()
-            flags = marks.FLAG_GRAD * grad | marks.FLAG_TRAINING * self.training
-            active.add(thread)
-            samples, tokens = count_batch(args or kwargs)
-            extend((now_ns(), marks.FORWARD_ENTER | where, flags, 0))
+            try:
+                where = roots.id_of(self) << 8 | thread
+                grad = grad_enabled()
+                flags = marks.FLAG_GRAD * grad | marks.FLAG_TRAINING * self.training
+                samples, tokens = count_batch(args or kwargs)
+                active.add(thread)
+                extend((now_ns(), marks.FORWARD_ENTER | where, flags, 0))
+            except Exception as error:
+                session.broke("forward", error)
+                return call(self, *args, **kwargs)
             try:
                 return call(self, *args, **kwargs)
             finally:
                 at = now_ns()
                 extend((at, marks.FORWARD_EXIT | where, samples, tokens))
                 active.discard(thread)
-                roots.ended(grad, at)
+                try:
+                    roots.ended(grad, at)
+                except Exception as error:
+                    session.broke("forward", error)
 
         functools.update_wrapper(__call__, own or module.__call__)
         return __call__
@@ -121,17 +140,29 @@ class Roots:
     def ended(self, grad, at_ns):
         """After an outermost call: is this script only inferring? And enough of discovery?"""
         session = self.session
-        session.forward_seen = True
+        self.forward_seen = session.worked = True
         if self.calls_left:
             self._discovered()
         if session.clock == "optimizer":
             return
-        if session.backward_seen:
-            session.backward_seen = False
-            self.forwards_since_backward = 0
         self.forwards_since_backward += 1
         if (not grad or self.forwards_since_backward > 2) and not self.is_worker():
             session.step_ended("inference", at_ns)
+
+    def backward_ended(self, at_ns):
+        """After a backward: a forward that was not seen, or an update that no optimizer makes?"""
+        self.forwards_since_backward = 0
+        if self.forward_seen:
+            self.forward_seen = False
+        else:
+            self.discover_again()
+        session = self.session
+        if session.clock == "optimizer":
+            return
+        session.worked = True
+        self.backwards += 1
+        if self.backwards >= BACKWARDS_WITHOUT_OPTIMIZER:
+            session.step_ended("backward", at_ns)
 
     def discover_again(self):
         """A backward came without a forward we saw: the script has another model by now."""
@@ -181,6 +212,5 @@ class Roots:
 
 def arm_roots(session, torch, count_batch, is_worker):
     """Begin discovery. The roots stay reachable as ``session.roots`` for the trace window."""
-    session.backward_seen = session.forward_seen = False
     session.roots = Roots(session, torch, count_batch, is_worker)
     session.roots.discover()
