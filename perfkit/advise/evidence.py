@@ -57,12 +57,25 @@ class Evidence(Facts):
 
     @lazy
     def cores(self) -> int:
-        """Cores that the script was allowed to use (affinity and cgroup quota, rounded down, at least 1)."""
+        """Cores that each rank may use: affinity and cgroup quota, divided between the ranks of this host."""
         host = self.need("info").host
-        for key in ("cores_allowed", "allowed_cores", "logical_cores", "cores_logical"):
-            if isinstance(host.get(key), int | float) and host[key] > 0:
-                return max(1, int(host[key]))
-        raise Unavailable("the number of cores was not recorded")
+        usable = host.get("usable_cores") or host.get("allowed_cores") or host.get("logical_cores")
+        if not usable:
+            raise Unavailable("the number of cores was not recorded")
+        return max(1, int(usable // (self.rank_count or 1)))
+
+    @lazy
+    def rank_count(self) -> int:
+        """Number of ranks that recorded."""
+        return len({recording.rank for recording in self.need("recordings")})
+
+    @lazy
+    def instruction_sets(self) -> list[str]:
+        """Instruction sets of the processor that matter to numerical kernels, such as avx512 and amx_bf16."""
+        found = self.need("info").host.get("instruction_sets")
+        if not found:
+            raise Unavailable("the processor's instruction sets were not recorded")
+        return list(found)
 
     @lazy
     def gpu(self) -> Device:
@@ -107,7 +120,8 @@ class Evidence(Facts):
         """The recording that the report is about: of the lowest rank, the one with the most steps."""
         recordings, steps = self.need("recordings"), self.need("rank_steps")
         lowest = [r for r in recordings if r.rank == recordings[0].rank]
-        return max(lowest, key=lambda r: steps[r.name].height)
+        best: RankRecording = max(lowest, key=lambda r: steps[r.name].height)
+        return best
 
     @lazy
     def steps(self) -> pl.DataFrame:
@@ -129,15 +143,26 @@ class Evidence(Facts):
         """Host phases: name, seconds_per_step, share of the mean steady wall time per step."""
         from ..analyze import breakdown
 
-        return breakdown.breakdown(self.need("steps"))
+        rows = breakdown.breakdown(self.need("steps"))
+        if not rows:
+            raise Unavailable("no step was steady")
+        return rows
+
+    @lazy
+    def regions(self) -> list[Row]:
+        """Blocks that the script named by ``perfkit.region``: name, seconds_per_step, share,
+        calls_per_step.
+        """
+        from ..analyze import breakdown
+
+        return breakdown.regions(self.need("lead"), self.need("steps"))
 
     @lazy
     def run_breakdown(self) -> list[Row]:
         """The whole process: name, seconds, share."""
         from ..analyze import breakdown
 
-        steps = self.steps
-        return breakdown.run_breakdown(self.need("info"), self.recordings or [], steps)
+        return breakdown.run_breakdown(self.need("info"), self.recordings or [], self.steps)
 
     @lazy
     def overhead(self) -> Row:
@@ -177,9 +202,7 @@ class Evidence(Facts):
         return traces[-1]
 
     def _why_no_trace(self) -> str:
-        collector = next(
-            (c for c in self.need("info").collectors if c.name in ("trace", "trace window")), None
-        )
+        collector = next((c for c in self.need("info").collectors if c.name in ("trace", "trace window")), None)
         if collector is not None and collector.state != "on":
             return str(collector.reason)
         return "no trace window was recorded"
@@ -199,6 +222,19 @@ class Evidence(Facts):
         """Device kernels that take the time, most first."""
         return plain_rows(self.need("trace").kernels)
 
+    @lazy
+    def host_operators(self) -> list[Row]:
+        """Operators by their own time on the host, most first."""
+        return plain_rows(self.need("trace").host_operators)
+
+    @lazy
+    def busy_share(self) -> float:
+        """Share of the unprofiled step in which the device was busy."""
+        share = self.need("trace").busy_share
+        if share is None:
+            raise Unavailable("nothing ran on a device")
+        return float(share)
+
     # --- what was sampled outside
 
     @lazy
@@ -217,6 +253,22 @@ class Evidence(Facts):
         if info.started_monotonic_ns is None:
             raise Unavailable("nothing was sampled")
         return info.started_monotonic_ns, info.ended_monotonic_ns or 2**62
+
+    @lazy
+    def cores_used(self) -> float:
+        """Cores that each rank's process tree kept busy, on average over the steady steps."""
+        return self._of_utilization("cores_used") / (self.rank_count or 1)
+
+    @lazy
+    def others_cores(self) -> float:
+        """Cores that everybody else on the machine kept busy meanwhile."""
+        return self._of_utilization("others_cores")
+
+    def _of_utilization(self, key: str) -> float:
+        use = self.need("utilization")
+        if use.get(key) is None:
+            raise Unavailable(str(use.get("unavailable", {}).get(key, "not sampled")))
+        return float(use[key])
 
     @lazy
     def host_memory(self) -> Row:
@@ -250,24 +302,32 @@ class Evidence(Facts):
 
     @lazy
     def loader(self) -> Row:
-        """The DataLoader that feeds the training steps: class, num_workers, batch_size, pin_memory …"""
-        return self._loaders()[0]
-
-    def _loaders(self) -> list[Row]:
-        found = self.need("lead").facts_of("loader")
-        if not found:
-            raise Unavailable("the script uses no DataLoader")
-        used = self.need("loader_waits")
-        return sorted(found, key=lambda fact: used.get(fact.get("id"), {}).get("seconds", 0.0), reverse=True)
+        """The DataLoader that is waited for most: class, num_workers, batch_size, length …"""
+        return self.need("loader_group")[0]
 
     @lazy
-    def loader_waits(self) -> dict[int, Row]:
-        """Per loader id: seconds spent in its ``__next__`` and number of batches, over the whole
-        recording.
+    def loader_waits(self) -> Row:
+        """Over the whole recording, for that loader: seconds, batches, starts, first_seconds (see
+        advise.waits).
         """
         from .waits import loader_waits
 
-        return loader_waits(self.need("lead").marks)
+        found = loader_waits(self.need("lead").marks)
+        group = [found[fact["id"]] for fact in self.need("loader_group") if fact["id"] in found]
+        keys = ("seconds", "batches", "starts", "first_seconds")
+        return {key: sum(row[key] for row in group) for key in keys}
+
+    @lazy
+    def loader_group(self) -> list[Row]:
+        """Facts of that loader; several where a script makes the same one anew, in each epoch say."""
+        from .waits import group_by_settings, loader_waits
+
+        facts = self.need("lead").facts_of("loader")
+        if not facts:
+            raise Unavailable("the script uses no DataLoader")
+        waits = loader_waits(self.need("lead").marks)
+        groups = group_by_settings(facts)
+        return max(groups, key=lambda group: sum(waits[f["id"]]["seconds"] for f in group if f["id"] in waits))
 
     @lazy
     def model(self) -> Row:
@@ -275,7 +335,7 @@ class Evidence(Facts):
         found = self.need("lead").facts_of("model")
         if not found:
             raise Unavailable("no model was seen")
-        return max(found, key=lambda fact: fact.get("parameters") or 0)  # type: ignore[no-any-return]
+        return _most(found, "parameters")
 
     @lazy
     def optimizer(self) -> Row:
@@ -283,7 +343,7 @@ class Evidence(Facts):
         found = self.need("lead").facts_of("optimizer")
         if not found:
             raise Unavailable("no optimizer was seen")
-        return max(found, key=lambda fact: fact.get("parameters") or 0)  # type: ignore[no-any-return]
+        return _most(found, "parameters")
 
     @lazy
     def autocast_share(self) -> float:
@@ -315,8 +375,23 @@ def stack_windows(run: Run) -> list[tuple[int, int]]:
     return [(int(start), int(end)) for start, end in spans if start is not None]
 
 
+def _most(facts: list[Row], key: str) -> Row:
+    return max(facts, key=lambda fact: fact.get(key) or 0)
+
+
 def plain_rows(rows: Any) -> list[Row]:
-    """Frozen records, or mappings, as plain dicts."""
+    """Frozen records, or mappings, as plain dicts of plain numbers."""
     from dataclasses import asdict, is_dataclass
 
-    return [asdict(row) if is_dataclass(row) and not isinstance(row, type) else dict(row) for row in rows]
+    made = [asdict(row) if is_dataclass(row) and not isinstance(row, type) else dict(row) for row in rows]
+    return [native(row) for row in made]
+
+
+def native(value: Any) -> Any:
+    """*value* with numpy's numbers as Python's, however deep."""
+    if isinstance(value, dict):
+        return {key: native(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [native(item) for item in value]
+    item = getattr(value, "item", None)
+    return item() if item is not None and type(value).__module__ == "numpy" else value

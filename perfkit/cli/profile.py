@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from ..errors import PerfkitError, UsageError
 from . import options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+F = TypeVar("F", bound="Callable[..., Any]")
 
 _TRACE_AT = re.compile(r"step:(\d+)")
 _SHORT_MODULE = re.compile(r"-[a-ln-z]*m(.*)")
@@ -53,7 +58,7 @@ def split(args: list[str], value_options: set[str]) -> tuple[list[str], str | No
     return args, None, []
 
 
-def _option(name: str, help_text: str, **settings: Any) -> Any:
+def _option(name: str, help_text: str, **settings: Any) -> Callable[[F], F]:
     """An option that a ``PERFKIT_…`` variable can also set."""
     variable = "PERFKIT_" + name.removeprefix("--").replace("-", "_").upper()
     return click.option(name, help=help_text, envvar=variable, **settings)
@@ -72,14 +77,12 @@ def _option(name: str, help_text: str, **settings: Any) -> Any:
 @_option("--no-trace", "Open no trace window.", is_flag=True)
 @_option("--trace-at", "Open the trace window at that step, or after that time.", metavar="step:N|30m")
 @_option("--steps", "End the recording, not the script, after N steps.", type=click.IntRange(1), metavar="N")
-@click.option(
-    "--for", "duration", metavar="TIME", envvar="PERFKIT_FOR", help="The same after a time, such as 10m."
-)
+@click.option("--for", "duration", metavar="TIME", envvar="PERFKIT_FOR", help="The same after a time, such as 10m.")
 @_option("--step-on", "A step ends when this function returns.", metavar="MODULE:FUNCTION")
 @_option("--no-stacks", "Take no samples of Python stacks.", is_flag=True)
 @options.shown
 @click.pass_context
-def command(ctx: click.Context, **given: Any) -> int:
+def command(ctx: click.Context, /, **given: Any) -> int:
     """Run a script as Python would and say where its time, memory and energy go, and what to change.
 
     \b

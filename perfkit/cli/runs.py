@@ -108,6 +108,4 @@ def prune(results_dir: str | None, keep: int | None, older_than: str | None, *, 
         if not dry_run:
             store.remove(entry.path)
     verb = "would free" if dry_run else "freed"
-    click.echo(
-        f"{len(stale)} of {len(store.ids()) + (0 if dry_run else len(stale))} runs, {verb} {size(freed)}"
-    )
+    click.echo(f"{len(stale)} of {len(store.ids()) + (0 if dry_run else len(stale))} runs, {verb} {size(freed)}")

@@ -9,9 +9,7 @@ from . import options
 
 @click.command("trace")
 @click.argument("run", required=False)
-@click.option(
-    "--wait", metavar="TIME", default="2m", show_default=True, help="How long to wait for the window."
-)
+@click.option("--wait", metavar="TIME", default="2m", show_default=True, help="How long to wait for the window.")
 @options.results_dir
 def command(run: str | None, wait: str, results_dir: str | None) -> None:
     """Ask the running RUN for one more trace window at its next step boundary. The job itself goes on."""

@@ -72,9 +72,7 @@ class Page:
         for line in lines[1:]:
             self.add(("   ", ""), (line, "bold"))
 
-    def row(
-        self, label: str, items: Sequence[Sequence[Piece]], *, gap: str = GAP, most: int | None = None
-    ) -> None:
+    def row(self, label: str, items: Sequence[Sequence[Piece]], *, gap: str = GAP, most: int | None = None) -> None:
         """A label and items that flow in lines to its right; on a narrow page below it. At most *most*
         lines.
         """

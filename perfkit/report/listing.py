@@ -107,6 +107,4 @@ def description_lines(described: dict[str, Any]) -> list[str]:
     if started is not None and ended is not None:
         lines.append(f"took        {seconds((ended - started) / 1e9)}")
     lines += [f"collector   {c['name']}: {c['state']}, {clean(c['reason'])}" for c in described["collectors"]]
-    return lines + [
-        f"file        {clean(file['name'])} ({size(file['bytes'])})" for file in described["files"]
-    ]
+    return lines + [f"file        {clean(file['name'])} ({size(file['bytes'])})" for file in described["files"]]

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 
+SMALL_SHARE = 0.02
 HOT_LINES_SHOWN, HOT_LINES_VERBOSE = 3, 10
 # A disk that moves less than this is not worth a word.
 NOTABLE_IO_BYTES_PER_S = 1 << 20
@@ -23,10 +24,8 @@ def add(document: Document, page: Page, *, verbose: int) -> None:
     page.row("memory", _memory(document["memory"]))
     page.row("utilization", _utilization(document["utilization"]) + _energy(document["energy"]))
     most = HOT_LINES_VERBOSE if verbose else HOT_LINES_SHOWN
-    if verbose or not document["hotspots"]:
-        page.row(
-            "hot lines", [_hot_line(row) for row in document["hot_lines"][:most]], most=None if verbose else 2
-        )
+    lines = _lines_of_interest(document["hot_lines"])[:most]
+    page.row("hot lines", [_hot_line(row) for row in lines], most=None if verbose else 1)
 
 
 def _memory(memory: Document) -> list[list[Piece]]:
@@ -61,11 +60,19 @@ def _energy(energy: Document) -> list[list[Piece]]:
     return [] if joules is None else [[("energy ", "cyan"), (f"{digits(joules, 3)} J/step", "")]]
 
 
+def _lines_of_interest(lines: list[Document]) -> list[Document]:
+    """Of the steady window where there is one: lines that did something themselves, most first."""
+    steady = [row for row in lines if row.get("window") == "steady"] or lines
+    busy = [row for row in steady if (row.get("self_share") or 0.0) >= SMALL_SHARE]
+    return sorted(busy, key=lambda row: -row["self_share"])
+
+
 def _hot_line(row: Document) -> list[Piece]:
     file = os.path.basename(str(row.get("file", "")))  # noqa: PTH119 - a path of any machine
-    where = f"{file}:{row.get('line')}"
+    role = "" if row.get("role") in (None, "main") else f"{row['role']} "
+    where = f"{role}{file}:{row.get('line')}"
     return [
         (f"{clean(where)} ", "cyan"),
         (clean(row.get("function", "")), ""),
-        (f" {share(row['share'])}", "dim"),
+        (f" {share(row['self_share'])}", "dim"),
     ]

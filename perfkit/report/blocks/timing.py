@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 
+# Annotations and Python between operators are what the host phases already say; -v and JSON have them.
+CARD_KINDS = ("operator", "kernel")
 HOTSPOTS_SHOWN, HOTSPOTS_VERBOSE = 3, 15
 DEVICE_ROWS_SHOWN = 5
 # Smaller shares are left to -v and the JSON document.
@@ -99,7 +101,8 @@ def _dilation(document: Document, page: Page) -> None:
 
 def _hotspots(rows: list[Document], page: Page, *, verbose: int) -> None:
     if not verbose:
-        page.row("hot operators", [_hotspot(row) for row in rows[:HOTSPOTS_SHOWN]], most=2)
+        operators = [row for row in rows if row["kind"] in CARD_KINDS and (row["share"] or 0) >= SMALL_SHARE]
+        page.row("hot operators", [_hotspot(row) for row in operators[:HOTSPOTS_SHOWN]], most=2)
         return
     for number, row in enumerate(rows[:HOTSPOTS_VERBOSE]):
         page.row("hot operators" if number == 0 else "", [[*_hotspot(row), *_hotspot_details(row)]])

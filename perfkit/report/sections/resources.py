@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from ...advise.evidence import native
 from ...model import marks as m
 
 if TYPE_CHECKING:
@@ -66,23 +65,13 @@ def _sampled(evidence: Evidence, gaps: Gaps, key: str, fact: str, empty: dict[st
         gaps.note(f"{key}.{name}", str(reason))
     for name in [name for name in made if made[name] is None]:
         gaps.note(f"{key}.{name}", str(made.get("reason") or made.get("how") or "not sampled in this run"))
-    return _native(made)  # type: ignore[no-any-return]
+    return dict(native(made))
 
 
 def hot_lines(evidence: Evidence, gaps: Gaps) -> list[dict[str, Any]]:
     """``hot_lines``: lines of the user's code, by their share of the stack samples."""
     found = evidence.hot_lines
     if not found:
-        gaps.note(
-            "hot_lines", evidence.why("hot_lines") if found is None else "no sample fell into user code"
-        )
+        gaps.note("hot_lines", evidence.why("hot_lines") if found is None else "no sample fell into user code")
     gaps.note("hot_lines[]", "does not apply to this line")
     return list(found or [])
-
-
-def _native(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _native(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_native(item) for item in value]
-    return value.item() if isinstance(value, np.generic) else value
