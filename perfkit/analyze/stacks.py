@@ -16,7 +16,7 @@ from ..runs.reader import Run
 _FRAME = re.compile(r"^(?P<function>.*) \((?P<file>.*):(?P<line>\d+)\)$")
 _LIBRARY = re.compile(r"(^<)|([/\\](site|dist)-packages[/\\])|([/\\]lib[/\\]python3[.\d]*[/\\])|([/\\]Lib[/\\])")
 _CONSOLE_SCRIPT = re.compile(r"[/\\](bin|Scripts)[/\\][^/\\.]+$")
-_OWN = re.compile(r"[/\\]perfkit[/\\](inside|runs|model)[/\\]")
+_OWN = re.compile(r"[/\\]perfkit[/\\]((inside|runs|model|launch)[/\\]|(__init__|api)\.py$)")
 # Below these frames a forked or spawned process runs code of its own; above them lies its parent's.
 _FORKED = ("BaseProcess._bootstrap", "Process._bootstrap")
 

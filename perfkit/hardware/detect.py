@@ -24,6 +24,7 @@ def host_facts() -> dict[str, Any]:
     """Facts of the host for run.json; a fact that cannot be had is null."""
     limits = cgroup.limits()
     return {
+        "hostname": platform.node(),
         "os": f"{platform.system()} {platform.release()}",
         "distribution": _distribution(),
         "machine": platform.machine(),

@@ -102,16 +102,28 @@ class Child:
 
 def _preparation(mask: set[signal.Signals], *, ignore_sigchld: bool) -> Callable[[], None]:
     """What the child does between fork and exec: our original mask, and leave to be traced by us."""
-    prctl, supervisor = _prctl(), os.getpid()
+    allow = allow_tracing_by(os.getpid())
 
     def prepare() -> None:
-        if prctl is not None:
-            prctl(PR_SET_PTRACER, ctypes.c_ulong(supervisor), 0, 0, 0)
+        allow()
         if ignore_sigchld:
             signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
     return prepare
+
+
+def allow_tracing_by(pid: int) -> Callable[[], None]:
+    """To be called between fork and exec: *pid* and what it starts may read the new process where Yama
+    restricts.
+    """
+    prctl = _prctl()
+
+    def allow() -> None:
+        if prctl is not None:
+            prctl(PR_SET_PTRACER, ctypes.c_ulong(pid), 0, 0, 0)
+
+    return allow
 
 
 def _prctl() -> Callable[..., int] | None:

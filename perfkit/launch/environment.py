@@ -36,6 +36,6 @@ def encode_options(options: Mapping[str, OptionValue]) -> str:
     return ";".join(f"{key}={_encode(value)}" for key, value in options.items() if value is not None)
 
 
-def _encode(value: str | int | bool | None) -> str:
+def _encode(value: OptionValue) -> str:
     text = str(int(value)) if isinstance(value, bool) else str(value)
     return text.replace("%", "%25").replace(";", "%3B").replace("=", "%3D")

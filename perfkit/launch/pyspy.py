@@ -38,6 +38,8 @@ class Sampled:
     samples: int
     errors: int
     failure: str | None
+    #: It was asked to end before it had begun to sample.
+    interrupted_early: bool = False
 
 
 def find() -> str | None:
@@ -98,7 +100,8 @@ class PySpy:
             text=text,
             samples=int(counts.group(1)) if counts else 0,
             errors=int(counts.group(2)) if counts else 0,
-            failure=None if code == 0 else _failure(code, said),
+            failure=None if code == 0 else failure(code, said),
+            interrupted_early=code == -signal.SIGINT,
         )
 
 
@@ -107,7 +110,8 @@ def clean(raw: str) -> str:
     return mask_text(_PROCESS.sub(r"process \1;", raw))
 
 
-def _failure(code: int | None, said: str) -> str:
+def failure(code: int | None, said: str) -> str:
+    """Why py-spy did not work, from its exit code (None: it did not end) and what it said."""
     if code is None:
         return "py-spy did not finish in time"
     lines = [line.strip() for line in said.splitlines() if line.strip()]

@@ -10,7 +10,7 @@ from typing import Literal
 from ..model.records import Status
 
 Kind = Literal["script", "module", "command"]
-OptionValue = str | int | bool | None
+OptionValue = str | int | float | bool | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -127,7 +127,9 @@ class StackSampler:
         assert self._spy is not None
         sampled, opened = self._spy.result(timeout_s), self._windows.pop()
         self._spy = None
-        if sampled.failure is not None:
+        if sampled.interrupted_early:
+            pass  # asked to end before it had begun: no window, and no failure
+        elif sampled.failure is not None:
             self._failures.append(sampled.failure)
             self._after_failure(opened)
         else:

@@ -6,6 +6,7 @@ members reads the whole process table, so it is repeated less often where that i
 
 from __future__ import annotations
 
+import os
 import time
 
 from . import procfs
@@ -42,6 +43,8 @@ class Tree:
         table = procfs.all_stats()
         children: dict[int, list[procfs.Stat]] = {}
         for stat in table.values():
+            if stat.pid == os.getpid():
+                continue  # a watcher is a child of the process it watches
             children.setdefault(stat.parent, []).append(stat)
         self._add([table[self.root]] if self.root in table else [])
         pending = list(self._started)
