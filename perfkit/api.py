@@ -5,17 +5,22 @@ Nothing here prints or exits; errors are those of `perfkit.errors`.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from .advise.evidence import Evidence
+    from .launch.block import Block
     from .launch.request import Kind, Outcome
     from .runs.reader import Run
     from .runs.store import Store
+
+
+#: What `perfkit.profile` takes besides ``results_dir`` and ``stacks``.
+BLOCK_OPTIONS = {"trace_steps", "no_trace", "trace_at", "steps", "seconds"}
 
 
 def store(results_dir: str | Path | None = None) -> Store:
@@ -95,10 +100,18 @@ def explain(rule: str) -> str:
     return explain(rule)
 
 
-@contextmanager
-def profile_block(results_dir: str | Path | None = None, **options: Any) -> Iterator[Any]:
-    """Record the block as a run of its own; see `perfkit.profile`."""
-    from .launch import block
+def profile_block(
+    results_dir: str | Path | None = None, *, stacks: bool = True, **options: Any
+) -> AbstractContextManager[Block]:
+    """Record the block as a run of its own; see `perfkit.profile`. Yields an object with ``.path``.
 
-    with block.record(store(results_dir), **options) as run:
-        yield run
+    ``options``: trace_steps, no_trace, trace_at, steps, seconds. Raises UsageError for another.
+    """
+    from .errors import UsageError
+    from .launch import block
+    from .runs.settings import results_root
+
+    unknown = sorted(set(options) - BLOCK_OPTIONS)
+    if unknown:
+        raise UsageError(f"perfkit.profile() has no option {unknown[0]!r}; it has {', '.join(sorted(BLOCK_OPTIONS))}")
+    return block.record(results_root(results_dir).path, options, stacks=stacks)

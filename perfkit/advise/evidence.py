@@ -162,14 +162,17 @@ class Evidence(Facts):
         """The whole process: name, seconds, share."""
         from ..analyze import breakdown
 
-        return breakdown.run_breakdown(self.need("info"), self.recordings or [], self.steps)
+        lead, recordings = self.lead, self.recordings or []
+        steps = self.need("rank_steps")[lead.name] if lead is not None else _no_steps()
+        ordered = [lead, *(r for r in recordings if r is not lead)] if lead is not None else recordings
+        return list(breakdown.run_breakdown(self.need("info"), ordered, steps, self.run.jsonl(layout.GUESTS)))
 
     @lazy
     def overhead(self) -> Row:
         """What perfkit itself cost: startup_s, per_step_s, window_s, share."""
         from ..analyze import breakdown
 
-        return breakdown.overhead(self.need("lead"), self.need("steps"))
+        return dict(breakdown.overhead(self.need("lead"), self.need("steps")))
 
     @lazy
     def steady_span_ns(self) -> tuple[int, int]:
@@ -243,7 +246,7 @@ class Evidence(Facts):
         from ..analyze import utilization
 
         start_ns, end_ns = self._sampled_span()
-        return utilization.utilization(self.run, start_ns, end_ns)
+        return dict(utilization.utilization(self.run, start_ns, end_ns))
 
     def _sampled_span(self) -> tuple[int, int]:
         span = self.steady_span_ns
@@ -284,7 +287,7 @@ class Evidence(Facts):
 
         start_ns, end_ns = self.need("steady_span_ns")
         steps = int(self.need("steps")["steady"].sum())
-        return utilization.energy(self.run, start_ns, end_ns, steps)
+        return dict(utilization.energy(self.run, start_ns, end_ns, steps))
 
     @lazy
     def hot_lines(self) -> list[Row]:
@@ -373,6 +376,14 @@ def stack_windows(run: Run) -> list[tuple[int, int]]:
     windows = listed.get("windows", []) if isinstance(listed, dict) else listed
     spans = [(w.get("start_ns"), w.get("end_ns") or 2**62) for w in windows if isinstance(w, dict)]
     return [(int(start), int(end)) for start, end in spans if start is not None]
+
+
+def _no_steps() -> pl.DataFrame:
+    import polars as pl
+
+    from ..model.tables import STEPS
+
+    return pl.DataFrame(schema={column.name: getattr(pl, column.dtype) for column in STEPS.columns})
 
 
 def _most(facts: list[Row], key: str) -> Row:

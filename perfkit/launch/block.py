@@ -1,6 +1,4 @@
-"""A recording begun in code: ``with perfkit.profile() as run: …``. The guest is in this process, the
-samplers are not.
-"""
+"""A recording begun in code: the guest in this process, the samplers in a process of their own beside it."""
 
 from __future__ import annotations
 
@@ -8,146 +6,127 @@ import os
 import subprocess
 import sys
 import time
-import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from ..hardware import detect, nvidia
-from ..model.records import RunInfo
+from ..model.records import RunInfo, Status
 from ..runs import layout
-from ..runs.store import Store
-from . import environment, git, packages, privacy, rundir, watch
+from ..runs.reader import read_info
+from . import command, environment, interpreter, privacy, rundir
+from .facts import Facts
 from .infofile import InfoFile
+from .request import OptionValue, Request
+from .watch import READY, STOP
 
-_READY_TIMEOUT_S = 3.0
-_STOP_TIMEOUT_S = 5.0
+# Starting an interpreter and importing the samplers takes 0.2 to 0.5 s; a busy machine takes longer.
+START_TIMEOUT_S = 10.0
+# The watcher may have a stack window to read out.
+STOP_TIMEOUT_S = 15.0
+FACTS_TIMEOUT_S = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """What the ``with`` statement gives. ``path`` is the run's directory, None when nothing could be
-    recorded.
-    """
+    """A block that is being recorded, or was."""
 
-    path: Path | None
+    #: The run's directory.
+    path: Path
 
 
 @contextmanager
-def record(store: Store, *, stacks: bool = True, **options: Any) -> Iterator[Block]:
-    """Record the block as a run of *store*. Within a recording that is already going on, the block belongs
-    to that.
+def record(root: Path, options: Mapping[str, OptionValue], *, stacks: bool = True) -> Iterator[Block]:
+    """Record the block into a new run below *root*. Under `perfkit profile` it is part of that run instead.
 
-    A directory that cannot be written costs the recording, never the block: it runs, with one warning.
+    Raises OSError when the run cannot be made, RuntimeError when this process is being recorded already.
     """
-    session = _guest()
-    if session.current is not None and not session.current.ended:
-        yield Block(path=Path(session.current.recorder.run_dir))
+    supervised = os.environ.get(environment.RUN_VARIABLE)
+    if supervised:
+        yield Block(path=Path(supervised))
         return
+    request = _request(root, options, stacks=stacks)
+    run = rundir.make(root, command.display_name(request))
+    info = InfoFile(run, _info(request, run))
+    facts = Facts(request, sys.executable)
+    watcher = _start_watcher(run, request)
+    status: Status = "failed"
     try:
-        run = rundir.make(store.root, _name())
-        info = InfoFile(run, _info(run))
-    except OSError as error:
-        warnings.warn(f"perfkit: cannot record into {store.root}: {error}", RuntimeWarning, stacklevel=4)
-        yield Block(path=None)
-        return
-    yield from _recorded(session, run, info, stacks=stacks, options=options)
-
-
-def _recorded(session: Any, run: Path, info: InfoFile, *, stacks: bool, options: dict[str, Any]) -> Iterator[Block]:
-    watcher = _start_watcher(run, stacks=stacks, traced=not options.get("no_trace"))
-    told = environment.encode_options({**options, "launcher": watcher.pid})
-    status = "failed"
-    try:
-        session.start(str(run), told)
+        _start_guest(run, options, watcher.pid)
         yield Block(path=run)
         status = "finished"
     finally:
-        session.stop()
+        _stop_guest()
         ended_ns = time.monotonic_ns()
-        _stop_watcher(watcher, run)
-        # The watcher has written its collectors into the file meanwhile.
-        done = InfoFile(run, _newest(run, info.info))
-        done.update(status=status, ended_monotonic_ns=ended_ns)
+        _stop_watcher(run, watcher)
+        info.info = read_info(run)
+        info.update(**facts.take(FACTS_TIMEOUT_S), status=status, ended_monotonic_ns=ended_ns)
         rundir.free_reserve(run)
 
 
-def _newest(run: Path, known: RunInfo) -> RunInfo:
-    from ..errors import RunError
-    from ..runs.reader import read_info
-
-    try:
-        return read_info(run)
-    except RunError:
-        return known
-
-
-def _guest() -> Any:
-    from ..inside import boot
-
-    return boot.alias()  # type: ignore[no-untyped-call]
-
-
-def _start_watcher(run: Path, *, stacks: bool, traced: bool) -> subprocess.Popen[bytes]:
-    argv = [sys.executable, "-m", "perfkit.launch.watch", "--pid", str(os.getpid()), "--run", str(run)]
-    argv += [*([] if stacks else ["--no-stacks"]), *([] if traced else ["--no-trace"])]
-    environ = {key: value for key, value in os.environ.items() if key != environment.RUN_VARIABLE}
-    package_root = str(Path(__file__).resolve().parents[2])
-    before = environ.get("PYTHONPATH")
-    environ["PYTHONPATH"] = package_root + (os.pathsep + before if before else "")
-    watcher = subprocess.Popen(
-        argv,
-        env=environ,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        process_group=0,  # Ctrl-C is for the script
+def _request(root: Path, options: Mapping[str, OptionValue], *, stacks: bool) -> Request:
+    target = sys.argv[0] or "python"
+    return Request(
+        kind="script", target=target, args=tuple(sys.argv[1:]), results_root=root, options=options, stacks=stacks
     )
-    deadline = time.monotonic() + _READY_TIMEOUT_S
-    ready = run / layout.CONTROL / watch.READY
-    while not ready.exists() and watcher.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return watcher
 
 
-def _stop_watcher(watcher: subprocess.Popen[bytes], run: Path) -> None:
-    try:
-        (run / layout.CONTROL / watch.STOP).touch()
-    except OSError:
-        watcher.terminate()
-    try:
-        watcher.wait(_STOP_TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        watcher.kill()
-        watcher.wait()
-
-
-def _name() -> str:
-    script = sys.argv[0] if sys.argv and sys.argv[0] not in {"", "-c"} else ""
-    return Path(script).stem or "block"
-
-
-def _info(run: Path) -> RunInfo:
-    host = detect.host_facts()
+def _info(request: Request, run: Path) -> RunInfo:
+    chosen = interpreter.Interpreter(path=sys.executable, reason="the process that recorded itself")
     return RunInfo(
         schema_version=layout.SCHEMA_VERSION,
         id=run.name,
-        command=privacy.mask_command(sys.argv) or ["-c"],
-        script=privacy.mask_text(sys.argv[0] if sys.argv else ""),
+        command=privacy.mask_command(command.typed(request)),
+        script=privacy.mask_text(request.target),
         status="running",
         created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
         started_monotonic_ns=time.monotonic_ns(),
         started_realtime_ns=time.time_ns(),
         pid=os.getpid(),
-        python={"executable": sys.executable, "reason": "the process itself"},
-        host=host,
-        devices=[detect.cpu_device(host), *nvidia.devices()],
-        packages=packages.versions(sys.executable),
-        git=git.revision(Path.cwd()),
+        python={"executable": chosen.path, "reason": chosen.reason},
         environment=privacy.recorded_environment(os.environ),
-        options={"kind": "block"},
-        origin={"kind": "profile"},
+        options={**request.options, "kind": "block", "stacks": request.stacks},
+        origin={"kind": "profile", "block": True},
     )
+
+
+def _start_watcher(run: Path, request: Request) -> subprocess.Popen[bytes]:
+    package_parent = str(Path(__file__).resolve().parents[2])
+    argv = [sys.executable, "-m", "perfkit.launch.watch", "--pid", str(os.getpid()), "--run", str(run)]
+    argv += [] if request.stacks else ["--no-stacks"]
+    argv += ["--no-trace"] if request.options.get("no_trace") else []
+    paths = [package_parent, *filter(None, [os.environ.get("PYTHONPATH")])]
+    watcher = subprocess.Popen(
+        argv,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not (run / layout.CONTROL / READY).exists() and watcher.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return watcher
+
+
+def _start_guest(run: Path, options: Mapping[str, OptionValue], watcher_pid: int) -> None:
+    from ..inside import boot
+
+    text = environment.encode_options({**options, "launcher": watcher_pid})
+    boot.alias().start(str(run), text)  # type: ignore[no-untyped-call]
+
+
+def _stop_guest() -> None:
+    from ..inside import boot
+
+    boot.alias().stop()  # type: ignore[no-untyped-call]
+
+
+def _stop_watcher(run: Path, watcher: subprocess.Popen[bytes]) -> None:
+    (run / layout.CONTROL / STOP).touch()
+    try:
+        watcher.wait(STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        watcher.kill()
+        watcher.wait()

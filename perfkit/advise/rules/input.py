@@ -90,7 +90,7 @@ def _more_workers(
     if gain.high < MIN_SHARE:
         return None
     if wanted == cores and load / cores > compute:
-        evidence["still waiting then"] = "yes: cheaper loading would help beyond that"
+        evidence["even then"] = "loading is the slower half, and would gain by being cheaper"
     first = workers == 0
     return Finding(
         rule="input",

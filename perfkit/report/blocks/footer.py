@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 
+# Collectors that most of a report rests on.
+_MATTER = ("guest", "steps", "trace", "host", "nvml", "stacks")
 _STATE_STYLES = {"on": "green", "failed": "red", "off": "dim"}
 
 
@@ -26,8 +28,10 @@ def add(document: Document, page: Page, *, verbose: int) -> None:
 
 
 def _missing(collectors: list[Document]) -> list[str]:
-    """What failed first, then what is off."""
-    order = [row for state in ("failed", "off") for row in collectors if row["state"] == state]
+    """What failed first, then what is off; what most of a report rests on before the rest."""
+    weight = {name: number for number, name in enumerate(_MATTER)}
+    absent = [row for row in collectors if row["state"] in ("failed", "off")]
+    order = sorted(absent, key=lambda row: (row["state"] != "failed", weight.get(row["name"], len(weight))))
     return [f"{clean(row['name'])} ({clean(row['reason'])})" for row in order]
 
 

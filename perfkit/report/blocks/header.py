@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 
+# Above this a reader wants to know what the cost consists of.
+NOTABLE_COST = 0.01
+
 _RATES = (("samples_per_s", "samples"), ("tokens_per_s", "tokens"))
 
 
@@ -97,8 +100,14 @@ def _headline(document: Document) -> list[list[Piece]]:
     if steps.get("warmup_steps") is not None:
         parts.append([(f"warm-up {plural(steps['warmup_steps'], 'step')}", "")])
     if cost is not None:
-        parts.append([(f"perfkit's own cost {share(cost)}", "")])
+        parts.append([(f"perfkit's own cost {share(cost)}{_steady_cost(document['overhead'])}", "")])
     return parts
+
+
+def _steady_cost(overhead: Document) -> str:
+    """What remains once start-up and the trace window are over; said where these are most of the cost."""
+    steady = overhead.get("steady_share")
+    return f" ({share(steady)} of a steady step)" if steady is not None and overhead["share"] >= NOTABLE_COST else ""
 
 
 def _no_headline(document: Document) -> str:

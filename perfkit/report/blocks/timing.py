@@ -34,8 +34,8 @@ def add(document: Document, page: Page, *, verbose: int) -> None:
     _ranks(document["ranks"], page, verbose=verbose)
     _phases(document, page, verbose=verbose)
     _device(document["device_breakdown"], page, verbose=verbose)
-    _dilation(document, page)
     _hotspots(document["hotspots"], page, verbose=verbose)
+    _dilation(document, page)
 
 
 def _ranks(ranks: list[Document], page: Page, *, verbose: int) -> None:
