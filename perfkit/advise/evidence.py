@@ -278,7 +278,7 @@ class Evidence(Facts):
         """host_peak_bytes and how it was obtained."""
         from ..analyze import host_memory
 
-        return host_memory.host_memory(self.run)
+        return dict(host_memory.host_memory(self.run))
 
     @lazy
     def energy(self) -> Row:

@@ -14,6 +14,7 @@ import re
 import shutil
 import tempfile
 import zipfile
+import zlib
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -36,6 +37,8 @@ MAX_RATIO = 250
 RATIO_FREE_BYTES = 64 << 20
 CHUNK_BYTES = 1 << 20
 
+# What zipfile raises for damage: RuntimeError for members that claim to be encrypted, ValueError for odd headers.
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
 _SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _ALREADY_PACKED = (".gz", ".zst", ".parquet")
 
@@ -65,7 +68,7 @@ def is_bundle(file: Path) -> bool:
     try:
         with zipfile.ZipFile(file) as archive:
             return MANIFEST in archive.NameToInfo
-    except (OSError, zipfile.BadZipFile):
+    except (OSError, *_DAMAGE):
         return False
 
 
@@ -83,7 +86,7 @@ def unpack(file: Path, root: Path) -> Path:
                 raise UsageError(f"{target} is already there; remove it first: perfkit runs rm {target.name}")
             store.ensure()
             _unpack_into(archive, manifest, target, file)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+    except _DAMAGE as error:
         raise RunUnreadable(f"{file}: not a sound bundle: {error}") from error
     except OSError as error:
         raise RunError(f"{file}: cannot be unpacked: {error}") from error
@@ -136,9 +139,7 @@ def _read_manifest(archive: zipfile.ZipFile, file: Path) -> dict[str, Any]:
         raise RunUnreadable(f"{file}: {problem}")
     assert isinstance(manifest, dict)
     if manifest["bundle_version"] > VERSION:
-        raise NewerSchema(
-            f"{file}: bundle version {manifest['bundle_version']} is newer than this perfkit's; upgrade"
-        )
+        raise NewerSchema(f"{file}: bundle version {manifest['bundle_version']} is newer than this perfkit's; upgrade")
     _check_sizes(manifest, file)
     return manifest
 
@@ -175,9 +176,7 @@ def _check_sizes(manifest: dict[str, Any], file: Path) -> None:
     declared = sum(entry["bytes"] for entry in manifest["files"])
     packed = max(1, file.stat().st_size)
     if declared > MAX_TOTAL_BYTES:
-        raise RunUnreadable(
-            f"{file}: would unpack to {declared} bytes, more than the {MAX_TOTAL_BYTES} allowed"
-        )
+        raise RunUnreadable(f"{file}: would unpack to {declared} bytes, more than the {MAX_TOTAL_BYTES} allowed")
     if declared > RATIO_FREE_BYTES and declared / packed > MAX_RATIO:
         raise RunUnreadable(f"{file}: would unpack to {declared // packed} times its size; no run does")
 

@@ -19,8 +19,8 @@ that; the low end adds 15 % for contention and uneven batches, a tenth of the lo
 tensors over, and starting the workers in every epoch. It is not the share of the phase: a loader that takes
 ten times as long as the model does not vanish behind two workers.
 
-It does not speak without a loader (batches made by hand are no loader's fault), for waits below 5 %, or
-when there are workers enough and the step does not wait. It never suggests more workers than the cores that
+It is silent without a loader (batches made by hand are no loader's fault), for waits below 5 %, and so when
+there are workers enough already. It never suggests more workers than the cores that
 the process may use. An IterableDataset has to be split between workers by its author, so there the change
 is described but never applied by perfkit.
 """

@@ -15,10 +15,10 @@ worthwhile size
 It must not speak where it would make things worse. Autocast adds a cast for every operand: a step that
 waits for its launches, not for the arithmetic, gets longer. Measured on an H100, BERT at batch 1 took 9.1
 ms in float32 and 14.1 under autocast; ResNet-50 went from 80.8 to 39.3 ms by TF32 and to 42.0 by bfloat16,
-launches having become the limit. So a 16-bit finding needs a device that is busy 90 % of the step, and a
-step that stays at least 5 % shorter even when launching takes its own time plus the casts. On a CPU, tiny
-operators are slower under autocast (measured here: 0.18 ms against 0.39 ms a step), so the operators that
-count must take 0.1 ms or more each.
+launches having become the limit. So TF32 needs a device that is busy 60 % of the step and 16 bit one that
+is busy 90 %, and the step must stay at least 5 % shorter when launching takes its own time, casts included.
+On a CPU, tiny operators are slower under autocast (measured here: 0.18 ms against 0.39 ms a step), so the
+operators that count must take 0.1 ms or more each.
 
 How the gain is told. Only the time in matrix kernels shrinks, by the factors measured between float32, TF32
 and bfloat16 on data-centre GPUs (TF32: 3.5 to 3.9 times on whole models, 2.5 to 5 claimed; others are
@@ -42,6 +42,8 @@ MIN_MATRIX_SHARE = 0.20
 MIN_SAVES = 0.05
 # A device less busy than this waits for its host; 16-bit casts would make it wait longer.
 MIN_BUSY_SHARE = 0.90
+# One less busy than this gains nothing by shorter kernels either: the host sets the pace.
+MIN_BUSY_FOR_TF32 = 0.60
 TF32_CAPABILITY = 8.0
 # GPUs whose tensor cores do TF32 at several times the rate of float32; on others it is up to twice, often
 # nothing.
@@ -53,6 +55,8 @@ SIXTEEN_FROM_FP32, SIXTEEN_FROM_TF32, SIXTEEN_ATTENTION = (4.0, 10.0), (1.3, 2.0
 SIXTEEN_REST = (1.2, 0.8)
 # Launching under autocast, against launching without as its trace shows it (the profiler's cost still in it).
 LAUNCH_WITH_CASTS = (1.15, 0.9)
+# The same without casts.
+LAUNCH_AS_TRACED = (1.0, 0.75)
 # CPU: operators shorter than this gain nothing or lose; and what matrix products gained (AMX, measured:
 # 1.6–2.1 times on whole steps of an MLP, a convolution network and a transformer layer).
 COARSE_CALL_S = 100e-6
@@ -88,7 +92,9 @@ def check(
         if shares.get("16-bit", 0.0) > shares.get("fp32", 0.0) + shares.get("tf32", 0.0):
             return None
         launch = host_seconds(host_operators)
-        return _tf32(torch, gpu, shares, step) or _sixteen(torch, gpu, shares, step, busy_share, launch)
+        if busy_share < MIN_BUSY_FOR_TF32:
+            return None
+        return _tf32(torch, gpu, shares, step, launch) or _sixteen(torch, gpu, shares, step, busy_share, launch)
     return _on_cpu(host_operators, step, instruction_sets or [])
 
 
@@ -98,12 +104,16 @@ def _is_low_precision(model: Row | None, autocast_share: float | None) -> bool:
     return half * 2 > sum(dtypes.values()) or (autocast_share or 0.0) > 0.5
 
 
-def _tf32(torch: Row, gpu: Device, shares: dict[str, float], step: float) -> Finding | None:
+def _tf32(torch: Row, gpu: Device, shares: dict[str, float], step: float, launch: float) -> Finding | None:
     plain = shares.get("fp32", 0.0)
     if plain < MIN_MATRIX_SHARE or capability(gpu, torch) < TF32_CAPABILITY:
         return None
     factors = TF32_FACTORS[bool(DATA_CENTRE.search(gpu.name))]
-    after = [step * (1 - plain * (1 - 1 / factor)) for factor in factors]
+    floors = [launch * part for part in LAUNCH_AS_TRACED]
+    after = [max(step * (1 - plain * (1 - 1 / factor)), floor) for factor, floor in zip(factors, floors, strict=True)]
+    gain = saved(step, after)
+    if gain.low < MIN_SAVES:
+        return None
     return Finding(
         rule="precision",
         cause="precision",
@@ -113,7 +123,7 @@ def _tf32(torch: Row, gpu: Device, shares: dict[str, float], step: float) -> Fin
             "float32_matmul_precision": torch.get("matmul_precision"),
             "device": gpu.name,
         },
-        saves=saved(step, after),
+        saves=gain,
         confidence="high" if DATA_CENTRE.search(gpu.name) else "low",
         fix=Fix(name="tf32"),
         how='torch.set_float32_matmul_precision("high")\ntorch.backends.cudnn.allow_tf32 = True',

@@ -1,0 +1,85 @@
+"""The input rule, judged by literal evidence and by what was measured on an H100."""
+
+import pytest
+
+SLEEPER = {"num_workers": 0, "persistent_workers": False, "length": 100, "iterable": False}
+
+
+def test_it_speaks_when_the_step_waits_for_a_loader_without_workers(ask, phases):
+    said = ask("input", loader=SLEEPER, cores=8, cores_used=1.0, breakdown=phases(data=0.06, forward=0.04))
+    assert said.fix.parameters == {"num_workers": 2, "persistent_workers": True}
+    # Behind two workers the wait is gone: at best the 60 % of it.
+    assert 0.35 < said.saves.low < 0.55 and said.saves.high == pytest.approx(0.6, abs=0.01)
+
+
+def test_it_is_silent_when_the_step_hardly_waits(ask, phases):
+    assert ask("input", loader=SLEEPER, cores=8, breakdown=phases(data=0.004, forward=0.096)) is None
+
+
+def test_it_is_silent_when_workers_already_hide_the_loading(ask, phases):
+    loader = {**SLEEPER, "num_workers": 4}
+    assert ask("input", loader=loader, cores=8, breakdown=phases(data=0.001, forward=0.1)) is None
+
+
+def test_it_says_nothing_of_a_script_without_a_loader(ask, phases):
+    assert ask("input", cores=8, breakdown=phases(forward=0.1)) == "loader: not among the evidence given"
+
+
+@pytest.mark.parametrize(("cores", "wait"), [(2, 0.5), (4, 5.0), (1, 0.02)])
+def test_it_never_suggests_more_workers_than_cores(ask, phases, cores, wait):
+    said = ask("input", loader=SLEEPER, cores=cores, cores_used=0.1, breakdown=phases(data=wait, forward=0.01))
+    assert said.fix.parameters["num_workers"] <= cores
+
+
+def test_the_gain_is_bounded_by_the_workers_not_by_the_share_of_the_phase(ask, phases):
+    said = ask("input", loader=SLEEPER, cores=2, cores_used=0.2, breakdown=phases(data=0.100, forward=0.010))
+    assert said.saves.high <= 1 - 0.05 / 0.11 + 0.001  # the share of the phase is 0.91
+    assert "even then" in said.evidence
+
+
+def test_a_busy_core_cannot_be_hidden_behind_itself(ask, phases):
+    """One core, fully used: a worker would only take it from the model."""
+    assert ask("input", loader=SLEEPER, cores=1, cores_used=1.0, breakdown=phases(data=0.06, forward=0.04)) is None
+
+
+def test_on_one_core_a_loader_that_only_waits_can_still_be_hidden(ask, phases):
+    said = ask("input", loader=SLEEPER, cores=1, cores_used=0.4, breakdown=phases(data=0.06, forward=0.04))
+    assert said.fix.parameters["num_workers"] == 1 and said.saves.high == pytest.approx(0.4, abs=0.01)
+
+
+def test_more_workers_where_some_are_not_enough(ask, phases):
+    loader = {**SLEEPER, "num_workers": 2}
+    said = ask("input", loader=loader, cores=16, cores_used=3.0, breakdown=phases(data=0.05, forward=0.05))
+    assert "instead of 2" in said.title and said.fix.parameters["num_workers"] == 4
+
+
+def test_workers_as_many_as_cores_get_another_cure(ask, phases):
+    loader = {**SLEEPER, "num_workers": 4}
+    said = ask("input", loader=loader, cores=4, cores_used=3.9, breakdown=phases(data=0.05, forward=0.05))
+    assert said.fix is None and "cheaper" in said.title
+    assert 0 < said.saves.low < said.saves.high <= 0.5
+
+
+def test_waits_at_the_start_of_epochs_ask_for_workers_that_stay(ask, phases):
+    loader = {**SLEEPER, "num_workers": 4}
+    waits = {"seconds": 10.0, "batches": 1000, "starts": 10, "first_seconds": 9.9}
+    said = ask("input", loader=loader, loader_waits=waits, cores=8, breakdown=phases(data=0.01, forward=0.05))
+    assert said.fix.parameters == {"persistent_workers": True}
+    kept = {**loader, "persistent_workers": True}
+    said = ask("input", loader=kept, loader_waits=waits, cores=4, breakdown=phases(data=0.01, forward=0.05))
+    assert said.fix is None
+
+
+def test_an_iterable_dataset_is_described_but_never_changed(ask, phases):
+    loader = {**SLEEPER, "iterable": True}
+    said = ask("input", loader=loader, cores=8, breakdown=phases(data=0.06, forward=0.04))
+    assert said.fix is None and "get_worker_info" in said.how
+
+
+def test_the_measured_gain_of_an_h100_lies_in_the_interval(ask, phases):
+    """ResNet-50 fed by a loader without workers on 16 cores: 417 ms; with 8 workers 68.1, with 14 66.9 ms."""
+    loader = {**SLEEPER, "length": 0}
+    said = ask("input", loader=loader, cores=16, cores_used=1.0, breakdown=phases(data=0.372, forward=0.045))
+    assert said.saves.low < 1 - 68.1 / 417 < said.saves.high
+    assert said.saves.low < 1 - 66.9 / 417 < said.saves.high
+    assert said.saves.high - said.saves.low < 0.25
