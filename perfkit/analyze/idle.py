@@ -42,7 +42,8 @@ def host_states(events: Events) -> HostStates:
     calls = events.in_categories(*RUNTIME)
     marks = events.in_categories("user_annotation", "cpu_op")
     waits = calls & events.name_matches(*_SYNC)
-    after_copy = waits & np.isin(events.external_id, _upload_ids(events))
+    after_copy = waits.copy()
+    after_copy[waits] = np.isin(events.external_id[waits], _upload_ids(events))
     copies = (calls & events.name_matches(*_COPY)) | after_copy
     return HostStates(
         input=_spans(events, marks & events.name_matches(*_INPUT)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, Union
 
 import msgspec
 
@@ -39,10 +39,9 @@ class Args(msgspec.Struct, frozen=True, gc=False):
 NO_ARGS = Args()
 
 
-class Event(msgspec.Struct, gc=False):
-    """An event as Kineto writes it. Times in microseconds."""
+class Event(msgspec.Struct, gc=False, tag_field="ph", tag="X"):
+    """An event with a duration, as Kineto writes it. Times in microseconds."""
 
-    ph: str = ""
     cat: str = ""
     name: str = ""
     pid: int | str = -1
@@ -52,10 +51,9 @@ class Event(msgspec.Struct, gc=False):
     args: Args = NO_ARGS
 
 
-class ExactEvent(msgspec.Struct, gc=False):
+class ExactEvent(msgspec.Struct, gc=False, tag_field="ph", tag="X"):
     """The same with its start as text, for traces whose times do not fit a float."""
 
-    ph: str = ""
     cat: str = ""
     name: str = ""
     pid: int | str = -1
@@ -65,35 +63,48 @@ class ExactEvent(msgspec.Struct, gc=False):
     args: Args = NO_ARGS
 
 
+class Other(msgspec.Struct, gc=False):
+    """What is no duration: arrows, instants, names of threads. Only counted."""
+
+
 AnyEvent = Event | ExactEvent
-_fast = msgspec.json.Decoder(list[Event])
-_exact = msgspec.json.Decoder(list[ExactEvent])
-_one = msgspec.json.Decoder(ExactEvent)
+# The other phases of the Chrome trace format. One class each: skipping an object costs a third of reading it.
+_OTHERS = tuple(
+    msgspec.defstruct(f"Other_{phase}", [], bases=(Other,), gc=False, tag_field="ph", tag=phase)
+    for phase in "BEIiCbenSTpFstfMNODPvVRcaZ()"
+)
+_fast: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[Union[(Event, *_OTHERS)]])  # type: ignore[valid-type]
+_exact: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[Union[(ExactEvent, *_OTHERS)]])  # type: ignore[valid-type]
+_one: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Union[(ExactEvent, *_OTHERS)])
 
 
 def decode(body: bytes, *, exact: bool) -> list[Any]:
-    """Events of *body* (objects with commas between). Raises one of DAMAGE when anything in it is not as expected."""
+    """Objects of *body* (with commas between): Event or ExactEvent, and Other. Raises one of DAMAGE if it is not so."""
     return (_exact if exact else _fast).decode(b"[" + body + b"]")
 
 
 DAMAGE = (*_DAMAGE, OverflowError)
 
 
-def salvage(body: bytes, sep: bytes) -> tuple[list[ExactEvent], int, int | None]:
-    """What can be read of a damaged piece: events, how many were lost, and where the array was closed (or None)."""
+def salvage(body: bytes, sep: bytes, *, final: bool = False) -> tuple[list[ExactEvent | Other], int, int | None]:
+    """What can be read of a damaged piece: events, how many were lost, and where the array was closed (or None).
+
+    In the *final* piece of a file an incomplete event at the end is no damage: the file just ends there.
+    """
     if b'"' in body and not _is_utf8(body):
         body = body.decode("utf-8", "replace").encode()
     found = find_objects(body)
-    events: list[ExactEvent] = []
+    events: list[ExactEvent | Other] = []
     lost = 0
     for start, end in found.spans:
         lost += _salvage_span(body[start:end], sep, events)
     if found.closed_at is None and body[found.rest :].strip(b" \t\r\n,"):
-        lost += _salvage_span(body[found.rest :], sep, events)
+        lost_at_end = _salvage_span(body[found.rest :], sep, events)
+        lost += max(lost_at_end - 1, 0) if final else lost_at_end
     return events, lost, found.closed_at
 
 
-def _salvage_span(text: bytes, sep: bytes, events: list[ExactEvent]) -> int:
+def _salvage_span(text: bytes, sep: bytes, events: list[ExactEvent | Other]) -> int:
     """Append what *text*, meant to be one event, holds; when it swallowed several, each of them. Returns the losses."""
     event = _read_one(text)
     if event is not None:
@@ -113,10 +124,11 @@ def _salvage_span(text: bytes, sep: bytes, events: list[ExactEvent]) -> int:
     return lost
 
 
-def _read_one(text: bytes) -> ExactEvent | None:
+def _read_one(text: bytes) -> ExactEvent | Other | None:
     """One event, by the strict decoder, then with its JSON mended, then with its types bent."""
     try:
-        return _one.decode(text)
+        event: ExactEvent | Other = _one.decode(text)
+        return event
     except _DAMAGE:
         pass
     for candidate in (text, mend(text)):
@@ -141,12 +153,13 @@ def mend(text: bytes) -> bytes:
     return _TRAILING.sub(b"", _NOT_NUMBER.sub(b"null", text))
 
 
-def bend(value: dict[str, Any]) -> ExactEvent:
+def bend(value: dict[str, Any]) -> ExactEvent | Other:
     """An event whose values have unexpected types (numbers as strings, missing, null …)."""
     raw = value.get("args")
     args = raw if isinstance(raw, dict) else {}
+    if value.get("ph") != "X":
+        return Other()
     return ExactEvent(
-        ph=str(value.get("ph", "")),
         cat=str(value.get("cat", "")),
         name=str(value.get("name", "")),
         pid=_identity(value.get("pid")),

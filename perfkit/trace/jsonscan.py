@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-# A string, or one structural character. The string's inner loop cannot backtrack: each branch starts differently.
-_TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
+# A string (also one that is not closed), or one structural character. Possessive, so one pass whatever the text.
+_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 _EVENTS_KEY = re.compile(rb'"traceEvents"\s*:\s*\[')
 _BETWEEN = re.compile(rb"\s*,\s*\{")
 # What Kineto itself writes between two events; used until the file's own way is known.
@@ -38,7 +38,9 @@ def find_objects(text: bytes, start: int = 0, limit: int | None = None) -> Objec
                 begin = match.start()
             depth += 1
         elif depth == 0:
-            if token == 0x5D:
+            # A closing bracket ends the array only right behind an object; elsewhere it is a remnant of damage.
+            before = spans[-1][1] if spans else start
+            if token == 0x5D and not text[before : match.start()].strip(b" \t\r\n,"):
                 return Objects(spans=spans, closed_at=match.start(), rest=match.start())
         else:
             depth -= 1

@@ -18,16 +18,18 @@ from .source import Source
 from .table import NeedsExact, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from .events import Events
 
 # A trace's own description is some kB (with thousands of ranks, some MB); one event with stacks at most some 100 kB.
-MAX_HEADER_BYTES = 64 << 20
+MAX_HEADER_BYTES = 16 << 20
 MAX_EVENT_BYTES = 16 << 20
 # Where reading stops and the rest is said to be missing: 50 million events are about 17 GB of text and 3 GB of memory.
 MAX_EVENTS = 50_000_000
+# A file with more damaged than readable events is given up after this many: each costs a search for what can be saved.
+MAX_LOST = 100_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,14 +91,15 @@ class _Reader:
         """Header, events, footer."""
         blocks = self.source.blocks()
         data = self._read_header(blocks)
-        for piece in self._pieces(data, blocks):
-            self._take(piece)
-            if self.table.seen >= self.max_events:
+        for piece, final in self._pieces(data, blocks):
+            self._take(piece, final=final)
+            if self.table.seen >= self.max_events and not final:
                 self.problems.append(f"only the first {self.table.seen:,} events were read: the file holds more")
                 return
-        for block in blocks:
-            if len(self.footer) > MAX_HEADER_BYTES:
-                break
+            if self.lost > max(MAX_LOST, self.table.seen):
+                self.problems.append("given up: it holds more damaged than readable events")
+                return
+        while self.closed and len(self.footer) < MAX_HEADER_BYTES and (block := next(blocks, b"")):
             self.footer += block
 
     def _read_header(self, blocks: Iterator[bytes]) -> bytes:
@@ -110,7 +113,8 @@ class _Reader:
                 self.sep = jsonscan.separator(data, start)
                 self.header = data[:start]
                 return data[start:]
-            if not data[:64].lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[")):
+            first = data[:64].lstrip(b"\xef\xbb\xbf \t\r\n")
+            if first and not first.startswith((b"{", b"[")):
                 raise TraceError(
                     f"{self.source.path}: not JSON, so not a Kineto trace; give what torch.profiler exports"
                 )
@@ -135,47 +139,49 @@ class _Reader:
             return "the file is empty"
         return "holds no traceEvents, so it is not a Kineto trace; give what torch.profiler exports"
 
-    def _pieces(self, data: bytes, blocks: Iterator[bytes]) -> Iterator[bytes]:
-        """The text in pieces that end where an event ends; the last one is what is left at the end of the file."""
+    def _pieces(self, data: bytes, blocks: Iterator[bytes]) -> Iterator[tuple[bytes, bool]]:
+        """The text in pieces that end where an event ends, and whether each is what is left at the end of the file."""
         overlap = len(self.sep)
         searched = 0
         while True:
             cut = data.rfind(self.sep, searched)
             if cut >= 0:
-                yield data[: cut + 1]
+                yield data[: cut + 1], False
                 if self.closed:
                     self.footer += data[cut + 1 :]
                     return
                 data = data[cut + overlap - 1 :]
             elif len(data) > MAX_EVENT_BYTES:
-                data = yield from self._rescan(data)
+                end = self._rescan(data)
+                if not end:
+                    self.problems.append(f"stopped at an event larger than {MAX_EVENT_BYTES >> 20} MB")
+                    return
+                yield data[:end], False
                 if self.closed:
                     return
+                data = data[end:].lstrip(b" \t\r\n,")
             searched = max(0, len(data) - overlap)
             block = next(blocks, b"")
             if not block:
-                yield data
+                yield data, True
                 return
             data += block
 
-    def _rescan(self, data: bytes) -> Generator[bytes, None, bytes]:
-        """A long text without the usual separator: find the events by their brackets."""
+    @staticmethod
+    def _rescan(data: bytes) -> int:
+        """Where the last event of a long text without the usual separator ends, by its brackets; 0 without any."""
         found = jsonscan.find_objects(data)
-        if found.spans or found.closed_at is not None:
-            end = found.rest if found.closed_at is None else len(data)
-            yield data[:end]
-            return data[end:].lstrip(b" \t\r\n,")
-        self.closed = True
-        self.problems.append(f"stopped at an event larger than {MAX_EVENT_BYTES >> 20} MB")
-        return b""
+        if found.closed_at is not None:
+            return len(data)
+        return found.spans[-1][1] if found.spans else 0
 
-    def _take(self, piece: bytes) -> None:
+    def _take(self, piece: bytes, *, final: bool) -> None:
         """Decode a piece and add it, the quick way if possible."""
         if not self.exact and self._try(piece, exact=False):
             return
         if self._try(piece, exact=True):
             return
-        events, lost, closed_at = decode.salvage(piece, self.sep)
+        events, lost, closed_at = decode.salvage(piece, self.sep, final=final)
         self.lost += lost
         self._add_singly(events)
         if closed_at is not None:
@@ -226,6 +232,8 @@ class _Reader:
     def _why_empty(self) -> str:
         if self.source.damage:
             return self.source.damage + ", before any complete event"
+        if self.problems:
+            return self.problems[0]
         if self.lost:
             return f"none of its {self.lost:,} events can be read"
         if not self.closed:

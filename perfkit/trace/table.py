@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import compress
 from typing import Any
 
 import numpy as np
 
-from .decode import EXACT_FLOAT_US, MAX_TIME_NS, AnyEvent, ExactEvent, exact_ns
+from .decode import EXACT_FLOAT_US, MAX_TIME_NS, AnyEvent, Event, ExactEvent, exact_ns
 from .events import Codes, Column, Events
-
-HOST_CATEGORIES = ("cpu_op", "user_annotation")
-
 
 # Words of older Kineto versions (torch < 1.13) for the same categories.
 _ALIASES = {
@@ -53,7 +51,8 @@ class Table:
 
     def extend(self, decoded: list[Any]) -> None:
         """Add a piece. Raises NeedsExact for a piece of floats beyond their precision, OverflowError for wild ids."""
-        events = [event for event in decoded if event.ph == "X"]
+        events: list[AnyEvent] = [event for event in decoded if type(event) is Event]
+        events = events or [event for event in decoded if type(event) is ExactEvent]  # a piece has one kind only
         if events:
             starts, durations, good = _times(events)
             if not good.all():
@@ -87,7 +86,7 @@ class Table:
             "pid": self._identities([event.pid for event in events], count),
             "tid": self._identities([event.tid for event in events], count),
         }
-        host = np.isin(categories, [category_of(name) for name in HOST_CATEGORIES])
+        host = (categories == category_of("cpu_op")) | (categories == category_of("user_annotation"))
         python = categories == category_of("python_function")
         args = [event.args for event in events]
         self._host_parts(parts, args, host)
@@ -146,7 +145,7 @@ class Table:
 def _pick(every: list[Any], mask: Any) -> list[Any]:
     if mask.all():
         return every
-    return [every[index] for index in np.flatnonzero(mask).tolist()]
+    return list(compress(every, mask.tolist()))
 
 
 def _fill(parts: dict[str, Any], name: str, mask: Any, values: list[int]) -> None:
@@ -185,8 +184,8 @@ def _times(events: list[AnyEvent]) -> tuple[Any, Any, Any]:
 
 def _whole_ns(microseconds: Any) -> Any:
     """Exact nanoseconds: the whole microseconds and the fraction are scaled apart, so that no digit is lost."""
+    if np.abs(microseconds).max() >= EXACT_FLOAT_US:
+        raise NeedsExact
     whole = np.floor(microseconds)
     fraction = microseconds - whole
-    if len(whole) and np.abs(whole).max() >= EXACT_FLOAT_US and fraction.any():
-        raise NeedsExact
     return whole.astype(np.int64) * 1000 + np.rint(fraction * 1000).astype(np.int64)
