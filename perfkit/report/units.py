@@ -14,7 +14,7 @@ def seconds(value: float) -> str:
     if value >= 120:
         return _long(value)
     for size, unit in _TIME:
-        if value >= size * 0.9995 or unit == "ns":
+        if value >= size * 0.99995 or unit == "ns":
             return f"{digits(value / size, 4)} {unit}" if value else "0 s"
     raise AssertionError
 
