@@ -136,7 +136,7 @@ def _read_one(text: bytes) -> ExactEvent | Other | None:
             value = msgspec.json.decode(candidate)
         except _DAMAGE:
             continue
-        return bend(value) if isinstance(value, dict) else None
+        return bend(value) if isinstance(value, dict) and "ph" in value else None
     return None
 
 
