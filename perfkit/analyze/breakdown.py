@@ -145,6 +145,22 @@ def regions(recording: RankRecording, steps: pl.DataFrame) -> list[dict[str, Any
     return made
 
 
+def device_phases(recording: RankRecording) -> list[dict[str, Any]]:
+    """Phases as the device ran them, from events in its stream: [{name, seconds_per_step, steps}]; empty without any.
+
+    Medians over the steps that carried events. The host's phases say when work was launched, these how long it took.
+    """
+    found = decode(recording.marks).of(marks.DEVICE_PHASE)
+    names = {marks.PHASE_FORWARD: "forward", marks.PHASE_BACKWARD: "backward", marks.PHASE_OPTIMIZER: "optimizer"}
+    made = []
+    for phase, name in names.items():
+        durations = found.a[found.obj == phase]
+        if durations.size:
+            seconds = float(np.median(durations)) / 1e9
+            made.append({"name": name, "seconds_per_step": seconds, "steps": int(durations.size)})
+    return made
+
+
 # -- the whole run -----------------------------------------------------------------------------------------------------
 
 

@@ -42,6 +42,8 @@ class Session:
         self.worked = False  # a model was called or a backward run in this process
         self.recent = deque(maxlen=33)  # times of the last step ends
         self.window = None  # set by the framework's probe
+        self.make_device_clock = None  # callable giving a DeviceClock once the device is in use, set by the probe
+        self.device_clock = None
         self.describe_framework = None  # callable: the framework's settings as a fact, set by the probe
         self.memory_peaks = None  # callable: device index -> (allocated, reserved), set by the probe
         self.undo = []  # (name, function) pairs, newest last
@@ -101,6 +103,8 @@ class Session:
             return
         self.steps += 1
         self.recent.append(at_ns)
+        if self.device_clock is not None:
+            self._device_step_began()
         if self.steps < self._wake_at_step and at_ns < self._next_look_ns:
             self.recorder.flush()
             return
@@ -109,6 +113,21 @@ class Session:
             self._look_up(at_ns)
         except Exception as error:
             self.broke("clock", error)
+
+    def device_phase_ended(self, phase):
+        """A phase (marks.PHASE_*) has been launched; an event that fails ends device timing, not the script."""
+        try:
+            self.device_clock.phase_ended(phase)
+        except Exception as error:
+            self.device_clock = self.make_device_clock = None
+            self.broke("device clock", error)
+
+    def _device_step_began(self):
+        try:
+            self.device_clock.step_began(self.steps)
+        except Exception as error:
+            self.device_clock = self.make_device_clock = None
+            self.broke("device clock", error)
 
     def _timed_flush(self):
         """Flush, and remember what it cost: the part of our own cost that depends on the file system."""
@@ -166,6 +185,8 @@ class Session:
             return
         if self.memory_peaks is not None:
             self._note_memory()
+        if self.device_clock is None and self.make_device_clock is not None:
+            self.device_clock = self.make_device_clock()
         if self.window is not None:
             self._wake_at_step = self.window.look(self.steps, at_ns)
         if self.options.steps:

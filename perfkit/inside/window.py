@@ -13,13 +13,15 @@ import sys
 from ..model import marks
 from ..runs import layout
 from .module_names import ModuleNames
+from .scopes import OpenScopes
 from .session import LOOK_EVERY_NS, now_ns
 
-FIRST_STEP = 16  # then 32, 64 …: the first of them at which the step is steady
+# The window opens at the first of these steps at which the step is steady; later ones double.
+FIRST_STEPS = (16, 24, 32, 40, 48, 56, 64)
 # Slow steps are worth looking at sooner: at a second a step the sixteenth may be all there is.
 FIRST_SLOW_STEP, SLOW_STEP_NS = 4, 1_000_000_000
-STEADY_WITHIN = 0.15  # two neighbouring halves of the last steps may differ by this much
-GIVE_UP_STEADY_AT = 512  # a script that is never steady is traced all the same, and said to be so
+STEADY_WITHIN = 0.25  # the medians of two neighbouring stretches of steps may differ by this much
+GIVE_UP_STEADY_AT = 128  # a script that is never steady is traced all the same, and said to be so
 EVENT_BYTES = 300  # an exported event is about this long (measured: 260 to 360)
 NEVER = sys.maxsize
 
@@ -40,6 +42,10 @@ class TraceWindow:
         self._why = ""
         self._annotation = None
         self._modules = ModuleNames(session, torch)
+        self._scopes = OpenScopes(torch)
+        self._events_of_probe = None
+        self._more_steps = 0  # to trace in a second window, once the probe has said how many it may hold
+        self._replaces = None
         self._watch_users_profilers()
 
     # -- when ------------------------------------------------------------------------------------------------------
@@ -50,6 +56,12 @@ class TraceWindow:
             return self._while_open(step)
         if self.barred:
             return NEVER
+        if not self._scopes.all_ended():
+            return step + 1
+        if self._more_steps:
+            more, self._more_steps = self._more_steps, 0
+            self.open(step, more, self._why)
+            return step + 1
         why = self._reason_to_open(step, at_ns)
         if why:
             self.open(step, 1, why)
@@ -124,7 +136,7 @@ class TraceWindow:
             return announced
         if options.trace_at_step is not None and options.trace_at_step > step:
             return options.trace_at_step
-        following = FIRST_SLOW_STEP
+        following = next((first for first in (FIRST_SLOW_STEP, *FIRST_STEPS) if first > step), 2 * FIRST_STEPS[-1])
         while following <= step:
             following *= 2
         return following
@@ -150,6 +162,7 @@ class TraceWindow:
         self._started_ns = now_ns()
         try:
             self._register_exit()
+            self._scopes.window_opens()
             self.profile = self._make_profile()
             self.profile.start()
             self._modules.name_calls()
@@ -157,6 +170,7 @@ class TraceWindow:
             self._annotate(step)
         except Exception as error:
             self.profile = None
+            self._scopes.window_closed()
             self._bar("the profiler did not start: %s: %s" % (type(error).__name__, error))
         self._start_cost_ns = now_ns() - self._started_ns
         session.mark(marks.WINDOW_START_EXIT, 0, self.count)
@@ -181,20 +195,16 @@ class TraceWindow:
         if self._steps_left > 0:
             self._annotate(step)
             return step + 1
-        traced, probe = self._steps, self.count_events_of_probe
+        traced, replaces = self._steps, self._replaces
         size = self.close("closed")
-        if probe is None and size is not None:
-            # The first step was the probe: it says how many more the window may hold.
-            self.count_events_of_probe = events = max(1, size // EVENT_BYTES)
+        if replaces is None and traced == 1 and size is not None:
+            # The first step was a probe: it says how many more a window may hold.
+            events = max(1, size // EVENT_BYTES)
             more = min(self.session.options.trace_steps, self.session.options.trace_events // events)
-            if more > traced and not self.barred:
-                self._replaces = self.count - 1
-                self.open(step, more, self._why)
+            if more > traced:
+                self._more_steps, self._replaces = more, self.count - 1
                 return step + 1
         return self._next_step_of_interest(step)
-
-    count_events_of_probe = None
-    _replaces = None
 
     def close(self, state):
         """Stop, export and tear down. Returns the size of the exported file in bytes, None without one."""
@@ -213,6 +223,7 @@ class TraceWindow:
         except Exception as error:
             reason = "%s: %s" % (type(error).__name__, error)
         del profile
+        self._scopes.window_closed()
         _give_memory_back()
         session.mark(marks.WINDOW_STOP_EXIT, 0, self.count)
         self._note(state if reason is None else "failed", size, reason, now_ns() - started)
@@ -253,6 +264,7 @@ class TraceWindow:
         """The window belongs to the parent."""
         self.profile = self._annotation = None
         self._modules.unname()
+        self._scopes.forget()
         self.barred = "forked from a traced process"
 
     def _annotate(self, step):
@@ -303,7 +315,7 @@ class TraceWindow:
 
     def _register_exit(self):
         # Exiting with a window open segfaults. Registered here so that it runs before what was registered earlier.
-        if self.count == 0 and self.count_events_of_probe is None:
+        if self.count == 0:
             atexit.register(self._at_exit)
 
     def _at_exit(self):
@@ -317,7 +329,7 @@ def _differences(times):
 
 
 def _is_candidate(step, durations):
-    first = FIRST_SLOW_STEP if statistics.median(durations) >= SLOW_STEP_NS else FIRST_STEP
+    first = FIRST_SLOW_STEP if statistics.median(durations) >= SLOW_STEP_NS else FIRST_STEPS[0]
     return step >= first
 
 

@@ -10,6 +10,7 @@ import sys
 from itertools import islice
 
 from ...model import marks
+from ..device_clock import for_cuda
 from ..session import now_ns
 from . import _torch_facts as facts
 from ._torch_roots import arm_roots
@@ -195,11 +196,15 @@ def _arm_backward(session, torch, watch):
                 return original(*args, **kwargs)
             where = thread_index()
             extend((now_ns(), marks.BACKWARD_ENTER | where, 0, 0))
+            if session.device_clock is not None:
+                session.device_phase_ended(marks.PHASE_FORWARD)
             try:
                 return original(*args, **kwargs)
             finally:
                 at = now_ns()
                 extend((at, marks.BACKWARD_EXIT | where, 0, 0))
+                if session.device_clock is not None:
+                    session.device_phase_ended(marks.PHASE_BACKWARD)
                 try:
                     session.roots.backward_ended(at)
                 except Exception as error:
@@ -283,6 +288,8 @@ class _Optimizers:
 
     def stepped(self, number, at_ns):
         """One optimizer has stepped; ends the cycle if it is the one that does."""
+        if self.session.device_clock is not None:
+            self.session.device_phase_ended(marks.PHASE_OPTIMIZER)
         counts = self.counts
         counts[number] = counts.get(number, 0) + 1
         if len(counts) == 1 or number == self._closing():
@@ -368,9 +375,7 @@ def _arm_window(session, torch, watch):
 
 
 def _arm_device_clock(session, torch, watch):
-    from ..device_clock import arm_device_clock
-
-    arm_device_clock(session, torch)
+    session.make_device_clock = functools.partial(for_cuda, session, torch)
 
 
 def _is_loader_worker():
@@ -387,4 +392,5 @@ _HOOKS = (
     ("compile", _arm_compile),
     ("memory", _arm_memory),
     ("window", _arm_window),
+    ("device clock", _arm_device_clock),
 )
