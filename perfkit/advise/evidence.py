@@ -82,7 +82,7 @@ class Evidence(Facts):
         """The first accelerator that the script could see."""
         for device in self.need("info").devices:
             if device.kind != "cpu":
-                return device  # type: ignore[no-any-return]
+                return device
         raise Unavailable("no accelerator was visible to the script")
 
     # --- steps
@@ -129,7 +129,7 @@ class Evidence(Facts):
         found = self.need("rank_steps")[self.need("lead").name]
         if not found.height:
             raise Unavailable(NO_STEPS)
-        return found  # type: ignore[no-any-return]
+        return found
 
     @lazy
     def headline(self) -> Row:
@@ -301,7 +301,7 @@ class Evidence(Facts):
     @lazy
     def torch(self) -> Row:
         """Settings of torch: version, num_threads, matmul_precision, allow_tf32_matmul, cuda …"""
-        return self._last_fact("torch", "torch was not seen")
+        return dict(self._last_fact("torch", "torch was not seen"))
 
     @lazy
     def loader(self) -> Row:
@@ -362,7 +362,7 @@ class Evidence(Facts):
         found = self.need("lead").facts_of(kind)
         if not found:
             raise Unavailable(reason)
-        return found[-1]  # type: ignore[no-any-return]
+        return found[-1]
 
 
 def stack_windows(run: Run) -> list[tuple[int, int]]:

@@ -150,6 +150,7 @@ class Session:
             return False
         self.clock = clock
         self.steps = 0
+        self._wake_at_step = 1
         self.recent.clear()
         return True
 

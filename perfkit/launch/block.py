@@ -6,12 +6,14 @@ import os
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ..errors import RunError
 from ..model.records import RunInfo, Status
 from ..runs import layout
 from ..runs.reader import read_info
@@ -32,23 +34,30 @@ FACTS_TIMEOUT_S = 2.0
 class Block:
     """A block that is being recorded, or was."""
 
-    #: The run's directory.
-    path: Path
+    #: The run's directory; None when nothing could be recorded.
+    path: Path | None
 
 
 @contextmanager
 def record(root: Path, options: Mapping[str, OptionValue], *, stacks: bool = True) -> Iterator[Block]:
     """Record the block into a new run below *root*. Under `perfkit profile` it is part of that run instead.
 
-    Raises OSError when the run cannot be made, RuntimeError when this process is being recorded already.
+    Where no run can be made the block runs unrecorded, with one warning. Raises RuntimeError when this process is
+    being recorded already.
     """
     supervised = os.environ.get(environment.RUN_VARIABLE)
     if supervised:
         yield Block(path=Path(supervised))
         return
     request = _request(root, options, stacks=stacks)
-    run = rundir.make(root, command.display_name(request))
-    info = InfoFile(run, _info(request, run))
+    try:
+        run = rundir.make(root, command.display_name(request))
+        info = InfoFile(run, _info(request, run))
+    except OSError as error:
+        # From here through the context manager's own frame to the user's `with`.
+        warnings.warn(f"perfkit cannot record into {root}: {error}", RuntimeWarning, stacklevel=3)
+        yield Block(path=None)
+        return
     facts = Facts(request, sys.executable)
     watcher = _start_watcher(run, request)
     status: Status = "failed"
@@ -60,7 +69,8 @@ def record(root: Path, options: Mapping[str, OptionValue], *, stacks: bool = Tru
         _stop_guest()
         ended_ns = time.monotonic_ns()
         _stop_watcher(run, watcher)
-        info.info = read_info(run)
+        with suppress(RunError):  # the watcher has written its collectors meanwhile
+            info.info = read_info(run)
         info.update(**facts.take(FACTS_TIMEOUT_S), status=status, ended_monotonic_ns=ended_ns)
         rundir.free_reserve(run)
 
@@ -103,6 +113,7 @@ def _start_watcher(run: Path, request: Request) -> subprocess.Popen[bytes]:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        process_group=0,  # Ctrl-C is for the program, not for its watcher
     )
     deadline = time.monotonic() + START_TIMEOUT_S
     while not (run / layout.CONTROL / READY).exists() and watcher.poll() is None and time.monotonic() < deadline:
@@ -124,7 +135,10 @@ def _stop_guest() -> None:
 
 
 def _stop_watcher(run: Path, watcher: subprocess.Popen[bytes]) -> None:
-    (run / layout.CONTROL / STOP).touch()
+    try:
+        (run / layout.CONTROL / STOP).touch()
+    except OSError:  # a full disk: ask in another way
+        watcher.terminate()
     try:
         watcher.wait(STOP_TIMEOUT_S)
     except subprocess.TimeoutExpired:

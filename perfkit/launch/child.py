@@ -2,9 +2,9 @@ r"""One process: started faithfully, signals passed on exactly once, its end rep
 
 The child stays in our process group, so that it owns the terminal as it would without us. That decides about
 signals: what the terminal sends (Ctrl-C, Ctrl-\; the kernel marks it SI_KERNEL) has reached the child
-already, while what a process sends to us alone (SI_USER and its like) is passed on. We block those signals
-and collect them with sigtimedwait, so that none of them can interrupt us in the middle of a write. The child
-gets the mask and the dispositions that we were started with.
+already, and so has what went to the whole group (`canary`), while what a process sends to us alone is
+passed on. We block those signals and collect them with sigtimedwait, so that none of them can interrupt us
+in the middle of a write. The child gets the mask and the dispositions that we were started with.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+
+from .canary import Canary
 
 FORWARDED = frozenset(
     getattr(signal, name)
@@ -44,8 +46,9 @@ class Child:
     ``wait``.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes], mask: set[signal.Signals]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], mask: set[signal.Signals], canary: Canary) -> None:
         self._process = process
+        self._canary = canary
         self._mask = mask
         self.pid = process.pid
         self.started_monotonic_ns = time.monotonic_ns()
@@ -59,13 +62,15 @@ class Child:
         if ignored:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         prepare = _preparation(mask, ignore_sigchld=ignored)
+        canary = Canary(FORWARDED)
         try:
             # preexec_fn is safe here: no thread has been started yet.
             process = subprocess.Popen(argv, env=dict(environ), close_fds=False, preexec_fn=prepare)
         except BaseException:
+            canary.stop()
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             raise
-        return cls(process, mask)
+        return cls(process, mask, canary)
 
     def wait(self, tick: Callable[[], None] = lambda: None, *, tick_s: float = TICK_S) -> Ended:
         """Wait for the end, passing signals on and calling *tick* about every *tick_s* seconds."""
@@ -76,14 +81,20 @@ class Child:
             info = signal.sigtimedwait(COLLECTED, tick_s)
             if info is None:
                 tick()
-            elif info.si_signo != signal.SIGCHLD and info.si_code != SI_KERNEL:
-                os.kill(self.pid, info.si_signo)  # not reaped yet, so the number is still its own
+            elif info.si_signo != signal.SIGCHLD:
+                self._pass_on(info)
 
     def release(self) -> None:
         """Drop the signals that came while we were finishing, and receive them as before."""
+        self._canary.stop()
         while signal.sigtimedwait(COLLECTED, 0) is not None:
             pass
         signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
+
+    def _pass_on(self, info: signal.struct_siginfo) -> None:
+        if info.si_code == SI_KERNEL or self._canary.heard(info.si_signo):
+            return
+        os.kill(self.pid, info.si_signo)  # not reaped yet, so the number is still its own
 
     def _reap(self) -> Ended | None:
         pid, status, usage = os.wait4(self.pid, os.WNOHANG)

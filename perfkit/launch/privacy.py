@@ -73,29 +73,12 @@ ENVIRONMENT: Mapping[str, str] = {
     "SLURM_CPUS_PER_TASK": "cores given to the job",
 }
 
-# Matched against whole words of a name, so that --max-tokens and --tokenizer keep their values.
+# Matched against whole words of a name: the first kind anywhere in it, the second only at its end, so that
+# --max-tokens, --token-length and --num-key-value-heads keep their values.
 _SECRET_WORDS = frozenset(
-    [
-        "password",
-        "passwd",
-        "pwd",
-        "passphrase",
-        "secret",
-        "secrets",
-        "token",
-        "apikey",
-        "key",
-        "credential",
-        "credentials",
-        "auth",
-        "authorization",
-        "bearer",
-        "cookie",
-        "sas",
-        "signature",
-        "sig",
-    ]
+    ("password", "passwd", "pwd", "passphrase", "secret", "secrets", "apikey", "credential", "credentials")
 )
+_SECRET_ENDINGS = frozenset(("token", "key", "auth", "authorization", "bearer", "cookie", "sas", "signature", "sig"))
 # ... and these pairs end in such a word without being one.
 _HARMLESS = re.compile(
     r"(pad|eos|bos|unk|sep|cls|mask|stop|start|end|image|special|per|num|n|sort|group|primary|label|text|input|"
@@ -130,7 +113,8 @@ def is_secret_name(name: str) -> bool:
     if not plain or _HARMLESS.search(plain):
         return False
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", plain).lower()
-    return not _SECRET_WORDS.isdisjoint(re.split(r"[-_.\s]+", spaced))
+    words = re.split(r"[-_.\s]+", spaced)
+    return words[-1] in _SECRET_ENDINGS or not _SECRET_WORDS.isdisjoint(words)
 
 
 def mask_text(text: str) -> str:
