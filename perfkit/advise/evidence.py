@@ -80,7 +80,8 @@ class Evidence(Facts):
     @lazy
     def gpu(self) -> Device:
         """The first accelerator that the script could see."""
-        for device in self.need("info").devices:
+        devices: list[Device] = self.need("info").devices
+        for device in devices:
             if device.kind != "cpu":
                 return device
         raise Unavailable("no accelerator was visible to the script")
@@ -126,7 +127,7 @@ class Evidence(Facts):
     @lazy
     def steps(self) -> pl.DataFrame:
         """Steps of the lead recording; never empty."""
-        found = self.need("rank_steps")[self.need("lead").name]
+        found: pl.DataFrame = self.need("rank_steps")[self.need("lead").name]
         if not found.height:
             raise Unavailable(NO_STEPS)
         return found
@@ -147,6 +148,17 @@ class Evidence(Facts):
         if not rows:
             raise Unavailable("no step was steady")
         return rows
+
+    @lazy
+    def step_s(self) -> float:
+        """Mean steady wall time per step; of an imported trace its step, unprofiled where that is known."""
+        rows = self.breakdown
+        if rows:
+            return float(sum(row["seconds_per_step"] for row in rows))
+        trace = self.need("trace")
+        if not trace.steps or trace.step_s is None:
+            raise Unavailable("the trace marks no steps")
+        return float(trace.step_s)
 
     @lazy
     def regions(self) -> list[Row]:
@@ -301,12 +313,12 @@ class Evidence(Facts):
     @lazy
     def torch(self) -> Row:
         """Settings of torch: version, num_threads, matmul_precision, allow_tf32_matmul, cuda …"""
-        return dict(self._last_fact("torch", "torch was not seen"))
+        return self._last_fact("torch", "torch was not seen")
 
     @lazy
     def loader(self) -> Row:
         """The DataLoader that is waited for most: class, num_workers, batch_size, length …"""
-        return self.need("loader_group")[0]
+        return dict(self.need("loader_group")[0])
 
     @lazy
     def loader_waits(self) -> Row:
@@ -362,7 +374,7 @@ class Evidence(Facts):
         found = self.need("lead").facts_of(kind)
         if not found:
             raise Unavailable(reason)
-        return found[-1]
+        return dict(found[-1])
 
 
 def stack_windows(run: Run) -> list[tuple[int, int]]:

@@ -45,6 +45,8 @@ class Advice:
 
     #: Most to gain first, judged by the low end of what it would save.
     findings: list[Finding]
+    #: Rules there are.
+    count: int
     #: Rule -> why it could not judge. Silence because all is well is not among these.
     skipped: dict[str, str] = field(default_factory=dict)
     #: Rule -> the fault in it. Never hidden.
@@ -100,7 +102,7 @@ def advise(evidence: Evidence) -> Advice:
         elif said is not None:
             findings.append(said)
     findings.sort(key=lambda finding: (-finding.saves.low, -finding.saves.high, finding.rule))
-    return Advice(findings=findings, skipped=skipped, failed=failed)
+    return Advice(findings=findings, count=len(all_rules()), skipped=skipped, failed=failed)
 
 
 def explain(name: str) -> str:

@@ -20,4 +20,4 @@ def command(run: str | None, results_dir: str | None, **shown: Any) -> None:
     from .. import api
     from .show import show_run
 
-    show_run(api.load(run, results_dir=results_dir), **shown)
+    show_run(api.load(run, results_dir=results_dir), run_word=run or "", **shown)

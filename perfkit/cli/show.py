@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import PerfkitError
 
@@ -23,26 +23,22 @@ def show_run(
     verbose: int,
     no_color: bool,
     json_indent: int = 2,
+    run_word: str = "",
 ) -> dict[str, Any]:
     """Compose the document of *run* and put it out. The card moves to stderr where JSON takes stdout."""
     from .. import api
+    from ..report import terminal
 
     document = api.document(run)
     if json_file is not None:
         write_json(document, json_file, json_indent)
     if output is not None:
-        _write_card(document, output, verbose)
+        _write_card(document, output, verbose, run_word)
     elif not quiet:
         stream = sys.stderr if json_file == STDOUT else sys.stdout
-        show_card(document, stream, verbose=verbose, no_color=no_color)
+        color = False if no_color else None
+        terminal.show(document, stream, verbose=verbose, color=color, run_word=run_word)
     return document
-
-
-def show_card(document: dict[str, Any], stream: IO[str], *, verbose: int, no_color: bool) -> None:
-    """Print the card to *stream*."""
-    from ..report import terminal
-
-    terminal.show(document, stream, verbose=verbose, color=False if no_color else None)
 
 
 def write_json(document: dict[str, Any], file: str, indent: int = 2) -> None:
@@ -60,11 +56,11 @@ def write_json(document: dict[str, Any], file: str, indent: int = 2) -> None:
         raise PerfkitError(f"{file}: cannot be written: {error.strerror}") from error
 
 
-def _write_card(document: dict[str, Any], file: str, verbose: int) -> None:
+def _write_card(document: dict[str, Any], file: str, verbose: int, run_word: str) -> None:
     from ..report import terminal
 
     try:
         with Path(file).open("w", encoding="utf-8") as stream:
-            terminal.show(document, stream, verbose=verbose, color=False)
+            terminal.show(document, stream, verbose=verbose, color=False, run_word=run_word)
     except OSError as error:
         raise PerfkitError(f"{file}: cannot be written: {error.strerror}") from error

@@ -44,7 +44,7 @@ def compose(evidence: Evidence, advice: Advice) -> dict[str, Any]:
         "energy": resources.energy(evidence, gaps),
         "hot_lines": resources.hot_lines(evidence, gaps),
         "findings": [asdict(finding) for finding in advice.findings],
-        "rules": {"skipped": advice.skipped, "failed": advice.failed},
+        "rules": {"count": advice.count, "skipped": advice.skipped, "failed": advice.failed},
         "ranks": timing.ranks(evidence, gaps),
         "collectors": identity.collectors(evidence),
         "overhead": timing.overhead(evidence, gaps),

@@ -64,13 +64,17 @@ class Page:
         if self.lines and self.lines[-1].plain:
             self.lines.append(Line())
 
-    def rule(self, text: str) -> None:
-        """A heading in a rule: ``── text ──────``; too long, it goes on below."""
-        lines = wrap(text, self.width - 6)
+    def rule(self, text: str, place: str) -> None:
+        """A heading in a rule, ``── text · place ──``; the place on a line of its own where both do not
+        fit.
+        """
+        both = f"{text} · {place}"
+        fits = width_of(both) <= self.width - 6
+        lines = [both] if fits else [*wrap(text, self.width - 6), *wrap(place, self.width - 3)]
         fill = "─" * max(2, self.width - 4 - width_of(lines[0]))
         self.add(("── ", "dim"), (lines[0], "bold"), (" " + fill, "dim"))
         for line in lines[1:]:
-            self.add(("   ", ""), (line, "bold"))
+            self.add(("   ", ""), (line, "dim"))
 
     def row(self, label: str, items: Sequence[Sequence[Piece]], *, gap: str = GAP, most: int | None = None) -> None:
         """A label and items that flow in lines to its right; on a narrow page below it. At most *most*
@@ -99,14 +103,18 @@ class Page:
     def paragraph(
         self, text: str, *, indent: int = 0, style: str = "", lead: str = "", most: int | None = None
     ) -> None:
-        """Text wrapped with a hanging indent; *lead* stands before its first line. What exceeds *most* is
-        cut.
+        """Text wrapped with a hanging indent; *lead* stands before it, or above where it does not fit.
+
+        What exceeds *most* lines is cut.
         """
         lines = wrap(text, self.width - indent)
         if most is not None and len(lines) > most:
             lines = [*lines[: most - 1], lines[most - 1] + " …"]
+        if width_of(lead) >= indent > 0:
+            self.add((lead, "bold"))
+            lead = ""
         for number, line in enumerate(lines):
-            self.add((lead.ljust(indent) if number == 0 else " " * indent, "dim"), (line, style))
+            self.add((lead.ljust(indent) if number == 0 else " " * indent, "bold"), (line, style))
 
 
 def to_ascii(text: str) -> str:

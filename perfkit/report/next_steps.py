@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 
-def after(document: dict[str, Any], *, verbose: int = 0) -> list[str]:
-    """One to three commands, the most useful first."""
-    run = document["run"]
+def after(document: dict[str, Any], *, verbose: int = 0, run_word: str = "") -> list[str]:
+    """One to three commands, the most useful first. *run_word* names the run where it is not the newest."""
+    run, word = document["run"], f" {run_word}" if run_word else ""
     commands = []
     if run["status"] == "running":
         commands += [f"perfkit report {run['id'][-6:]}", f"perfkit trace {run['id'][-6:]}"]
     if document["findings"]:
         commands.append(f"perfkit explain {document['findings'][0]['rule']}")
     if not verbose:
-        commands.append("perfkit report -v")
+        commands.append(f"perfkit report{word} -v")
     if _blind(document):
         commands.append("perfkit doctor")
-    return (commands or ["perfkit report --json -"])[:3]
+    return (commands or [f"perfkit report{word} --json -"])[:3]
 
 
 def _blind(document: dict[str, Any]) -> bool:

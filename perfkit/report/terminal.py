@@ -19,14 +19,16 @@ if TYPE_CHECKING:
 MIN_WIDTH, MAX_WIDTH, PLAIN_WIDTH = 50, 120, 100
 
 
-def render(document: dict[str, Any], *, width: int = PLAIN_WIDTH, verbose: int = 0) -> list[Line]:
-    """The card of *document* as styled lines, none wider than *width*."""
+def render(document: dict[str, Any], *, width: int = PLAIN_WIDTH, verbose: int = 0, run_word: str = "") -> list[Line]:
+    """The card of *document* as styled lines, none wider than *width*. *run_word* is what the person called
+    the run, if anything.
+    """
     page = Page(max(MIN_WIDTH, min(width, MAX_WIDTH)))
     header.add(document, page)
     timing.add(document, page, verbose=verbose)
     resources.add(document, page, verbose=verbose)
     findings.add(document, page, verbose=verbose)
-    footer.add(document, page, verbose=verbose)
+    footer.add(document, page, verbose=verbose, run_word=run_word)
     return page.lines
 
 
@@ -37,11 +39,12 @@ def show(
     verbose: int = 0,
     color: bool | None = None,
     width: int | None = None,
+    run_word: str = "",
 ) -> None:
     """Print the card to *stream*: coloured on a terminal unless *color* is False or NO_COLOR is set."""
     console = make_console(stream, color=color, width=width)
     ascii_only = not speaks_unicode(stream)
-    for line in render(document, width=console.width, verbose=verbose):
+    for line in render(document, width=console.width, verbose=verbose, run_word=run_word):
         console.print(line.text(ascii_only=ascii_only), soft_wrap=True)
 
 

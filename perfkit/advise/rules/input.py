@@ -63,7 +63,7 @@ def check(
     if not step or wait / step < MIN_SHARE or workers is None:
         return None
     evidence = {
-        "waiting for data": f"{ms(wait)} of a {ms(step)} step ({percent(wait / step)})",
+        "waiting for data": f"{ms(wait)} of the {ms(step)} step ({percent(wait / step)})",
         "num_workers": workers,
         "cores allowed": cores,
     }

@@ -35,7 +35,7 @@ from typing import Any
 
 from ...model.records import Device, Finding, Fix
 from ..kernels import formats, host_seconds
-from ..what_if import ms, percent, saved, step_seconds
+from ..what_if import ms, percent, saved
 
 # Below this share of the step the kernels in question are not worth a change of precision.
 MIN_MATRIX_SHARE = 0.20
@@ -71,9 +71,9 @@ Row = dict[str, Any]
 
 
 def check(
-    torch: Row,
+    step_s: float,
     host_operators: list[Row],
-    breakdown: list[Row],
+    torch: Row | None = None,
     kernels: list[Row] | None = None,
     gpu: Device | None = None,
     busy_share: float | None = None,
@@ -82,7 +82,7 @@ def check(
     instruction_sets: list[str] | None = None,
 ) -> Finding | None:
     """Judge the number formats of matrix products."""
-    step = step_seconds(breakdown)
+    step, torch = step_s, torch or {}
     if not step or _is_low_precision(model, autocast_share):
         return None
     if kernels:
@@ -108,6 +108,7 @@ def _tf32(torch: Row, gpu: Device, shares: dict[str, float], step: float, launch
     plain = shares.get("fp32", 0.0)
     if plain < MIN_MATRIX_SHARE or capability(gpu, torch) < TF32_CAPABILITY:
         return None
+    setting = torch.get("matmul_precision")
     factors = TF32_FACTORS[bool(DATA_CENTRE.search(gpu.name))]
     floors = [launch * part for part in LAUNCH_AS_TRACED]
     after = [max(step * (1 - plain * (1 - 1 / factor)), floor) for factor, floor in zip(factors, floors, strict=True)]
@@ -119,8 +120,8 @@ def _tf32(torch: Row, gpu: Device, shares: dict[str, float], step: float, launch
         cause="precision",
         title="Let matrix products use TF32",
         evidence={
-            "float32 matrix kernels": f"{percent(plain)} of a {ms(step)} step",
-            "float32_matmul_precision": torch.get("matmul_precision"),
+            "float32 matrix kernels": f"{percent(plain)} of the {ms(step)} step",
+            **({"float32_matmul_precision": setting} if setting else {}),
             "device": gpu.name,
         },
         saves=gain,
@@ -152,7 +153,7 @@ def _sixteen(
         cause="precision",
         title="Compute in bfloat16 under autocast",
         evidence={
-            "matrix kernels": f"{percent(matrix)} of a {ms(step)} step",
+            "matrix kernels": f"{percent(matrix)} of the {ms(step)} step",
             "device busy": percent(busy_share),
             "launching takes": ms(launch),
             "device": gpu.name,
@@ -193,7 +194,7 @@ def _on_cpu(operators: list[Row], step: float, instruction_sets: list[str]) -> F
         cause="precision",
         title="Compute in bfloat16 under autocast",
         evidence={
-            "float32 matrix operators": f"{percent(matrix)} of a {ms(step)} step",
+            "float32 matrix operators": f"{percent(matrix)} of the {ms(step)} step",
             "processor has": ", ".join(sets),
         },
         saves=saved(step, after),

@@ -103,7 +103,7 @@ def _too_few(
     evidence: Row = {
         "compute threads": threads,
         "cores allowed": cores,
-        "large operators": f"{percent(coarse)} of a {ms(step)} step",
+        "large operators": f"{percent(coarse)} of the {ms(step)} step",
     }
     if cores_used is not None:
         evidence["cores in use"] = round(cores_used, 1)

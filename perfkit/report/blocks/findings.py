@@ -35,8 +35,9 @@ def add(document: Document, page: Page, *, verbose: int) -> None:
 def _nothing(document: Document) -> tuple[str, str]:
     if not document["breakdown"] and not document["device_breakdown"] and not document["hotspots"]:
         return "cannot be said: no steady step was measured", ""
-    if document["rules"]["failed"]:
-        return "nothing found by the rules that could judge", ""
+    blind = len(document["rules"]["failed"]) + len(document["rules"]["skipped"])
+    if blind:
+        return f"nothing found, but {blind} of {document['rules']['count']} rules could not judge", ""
     return "nothing worth changing", "green"
 
 

@@ -23,9 +23,12 @@ _RATES = (("samples_per_s", "samples"), ("tokens_per_s", "tokens"))
 def add(document: Document, page: Page) -> None:
     """The rule with the run's name, what a reader must know first, and the headline."""
     run = document["run"]
-    page.rule(clean(" · ".join(["perfkit", *_name_parts(document), _short_path(run["path"])])))
+    page.rule(clean(" · ".join(["perfkit", *_name_parts(document)])), clean(_short_path(run["path"])))
     for text, style in _troubles(document):
         page.paragraph(clean(text), style=style)
+    if document["run"]["origin"].get("kind") == "import" and document["trace"].get("profiled_step_s"):
+        page.paragraph(_of_trace(document["trace"]))
+        return
     if document["steps"]["median_s"] is None:
         page.paragraph(clean(_no_headline(document)), style="yellow")
         return
@@ -108,6 +111,14 @@ def _steady_cost(overhead: Document) -> str:
     """What remains once start-up and the trace window are over; said where these are most of the cost."""
     steady = overhead.get("steady_share")
     return f" ({share(steady)} of a steady step)" if steady is not None and overhead["share"] >= NOTABLE_COST else ""
+
+
+def _of_trace(trace: Document) -> str:
+    what = f"a trace of {plural(trace['steps'], 'step')}" if trace["steps"] else "a trace that marks no steps"
+    if not trace["steps"]:
+        return f"{what}: figures are of the whole trace, {seconds(trace['profiled_step_s'])}"
+    plain = f", {seconds(trace['step_s'])} without the profiler" if trace["dilation"] is not None else ""
+    return f"{what} of {seconds(trace['profiled_step_s'])}{plain}"
 
 
 def _no_headline(document: Document) -> str:

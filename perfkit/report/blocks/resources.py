@@ -41,9 +41,9 @@ def _memory(memory: Document) -> list[list[Piece]]:
 
 def _utilization(use: Document) -> list[list[Piece]]:
     found: list[list[Piece]] = []
-    cores, allowed = use.get("cores_used"), use.get("cores_allowed")
+    cores, allowed = use.get("cores_used"), use.get("usable_cores")
     if cores is not None:
-        of_all = f" of {digits(allowed, 3)}" if allowed else ""
+        of_all = f" of {allowed:g}" if allowed else ""
         found.append([("CPU ", "cyan"), (f"{cores:.1f}{of_all} cores", "")])
     elif use.get("cpu_percent") is not None:
         found.append([("CPU ", "cyan"), (f"{use['cpu_percent']:.0f} % of one core", "")])

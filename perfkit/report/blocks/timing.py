@@ -90,13 +90,16 @@ def _device(rows: list[Document], page: Page, *, verbose: int) -> None:
 def _dilation(document: Document, page: Page) -> None:
     trace = document["trace"]
     dilation = trace.get("dilation")
-    is_import = document["run"]["origin"].get("kind") == "import"
+    estimate = trace.get("dilation_estimate")
     if isinstance(dilation, int | float) and dilation >= DILATED:
         text = f"under the profiler a step took {digits(dilation, 3)}× as long; shares are of the plain step"
         page.paragraph(text, indent=page.indent, style="dim")
-    elif is_import and dilation is None and document["hotspots"]:
-        text = "dilated: these are times under the profiler; perfkit import FILE --step-time corrects them"
-        page.paragraph(text, style="yellow")
+    elif estimate and estimate[1] >= DILATED:
+        by = f"{digits(estimate[0], 3)}–{digits(estimate[1], 3)}×"
+        text = f"dilated: times are under the profiler, about {by} the plain ones"
+        page.paragraph(f"{text}; perfkit import --step-time corrects them", style="yellow")
+    if trace.get("truncated"):
+        page.paragraph("the trace is cut off: figures are of what could be read", style="yellow")
 
 
 def _hotspots(rows: list[Document], page: Page, *, verbose: int) -> None:
@@ -112,6 +115,8 @@ def _hotspot(row: Document) -> list[Piece]:
     name = clean(row["name"]).removeprefix("aten::")
     where = clean(row.get("module") or "")
     pieces: list[Piece] = [(f"{name} ", "cyan"), (share(row["share"] or 0.0), "")]
+    if where and not any(char.isalpha() for char in where):
+        where = f"module {where}"
     return [*pieces, (f" in {where}", "dim")] if where else pieces
 
 

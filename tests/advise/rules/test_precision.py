@@ -27,10 +27,10 @@ REST = kernel("vectorized_elementwise_kernel", 0.3, "elementwise")
 
 
 @pytest.fixture
-def base(phases):
+def base():
     return {
         "torch": TORCH, "gpu": H100, "busy_share": 0.98, "host_operators": HOST,
-        "breakdown": phases(forward=0.04, backward=0.06), "kernels": [SIMT, REST],
+        "step_s": 0.1, "kernels": [SIMT, REST],
     }  # fmt: skip
 
 
@@ -89,10 +89,10 @@ def cpu_operator(**changes):
     }  # fmt: skip
 
 
-def test_a_cpu_with_amx_gets_bfloat16_for_large_products(ask, phases):
+def test_a_cpu_with_amx_gets_bfloat16_for_large_products(ask):
     """Measured on such a processor: 52.4 ms to 24.9 (an MLP), 108 to 52.6 (convolutions), 64.8 to 41.6 (attention)."""
     said = ask(
-        "precision", torch={}, breakdown=phases(forward=0.05, backward=0.05), host_operators=[cpu_operator()],
+        "precision", torch={}, step_s=0.1, host_operators=[cpu_operator()],
         instruction_sets=["avx512", "amx_bf16"],
     )  # fmt: skip
     assert said.fix.parameters["device"] == "cpu"
@@ -111,28 +111,28 @@ def test_a_cpu_with_amx_gets_bfloat16_for_large_products(ask, phases):
     ],
     ids=["no amx", "tiny operators", "no products", "already bfloat16", "autocast is on"],
 )
-def test_a_cpu_gets_no_bfloat16_where_it_would_not_help(ask, phases, changes):
+def test_a_cpu_gets_no_bfloat16_where_it_would_not_help(ask, changes):
     given = {
-        "torch": {}, "breakdown": phases(forward=0.05, backward=0.05), "host_operators": [cpu_operator()],
+        "torch": {}, "step_s": 0.1, "host_operators": [cpu_operator()],
         "instruction_sets": ["amx_bf16"],
     }  # fmt: skip
     assert ask("precision", **{**given, **changes}) is None
 
 
-def judge_trace(ask, phases, file, step_s):
+def judge_trace(ask, file, step_s):
     from perfkit.analyze.trace_view import analyze_trace
 
     view = analyze_trace(file, step_time_s=step_s)
     return ask(
         "precision", torch=TORCH, gpu=H100, busy_share=view.busy_share, kernels=plain_rows(view.kernels),
-        host_operators=plain_rows(view.host_operators), breakdown=phases(step=step_s),
+        host_operators=plain_rows(view.host_operators), step_s=step_s,
     )  # fmt: skip
 
 
-def test_batch_1_inference_is_never_told_to_use_16_bit(ask, phases):
+def test_batch_1_inference_is_never_told_to_use_16_bit(ask):
     """Measured: 9.1 ms in float32, 14.1 ms under autocast."""
     file = next(COMMITTED.glob("bert_inf_fp32_b1*"))
-    said = judge_trace(ask, phases, file, 0.009138)
+    said = judge_trace(ask, file, 0.009138)
     assert said is None or said.fix.name == "tf32"
 
 
@@ -156,10 +156,10 @@ MEASURED = {
 @pytest.mark.slow
 @pytest.mark.skipif(not SHARED.exists(), reason="the recorded H100 traces are not here")
 @pytest.mark.parametrize("name", MEASURED)
-def test_advice_agrees_with_what_was_measured(ask, phases, name):
+def test_advice_agrees_with_what_was_measured(ask, name):
     cases = json.loads((SHARED / "measured.json").read_text())["cases"]
     step_s = statistics.median(cases[name]["step_s"])
-    said = judge_trace(ask, phases, SHARED / f"{name}.json.gz", step_s)
+    said = judge_trace(ask, SHARED / f"{name}.json.gz", step_s)
     fix, after = MEASURED[name]
     assert (said.fix.name if said else None) == fix
     if fix:
