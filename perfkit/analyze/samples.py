@@ -21,17 +21,16 @@ def series(lines: Iterable[Line], key: str) -> tuple[NDArray[np.float64], NDArra
 
 
 def growth(lines: Iterable[Line], key: str, start_ns: int, end_ns: int) -> float | None:
-    """By how much a counter grew in the interval, interpolated at its ends. None when it was not sampled
-    around it.
+    """By how much a counter grew in the interval, interpolated at its ends.
 
-    A sample just outside is good enough when it is nearer than a tenth of the interval.
+    Where the samples cover only a part of the interval, its rate stands for the whole; None when they cover
+    less than half.
     """
     times, values = series(lines, key)
-    slack = 0.1 * (end_ns - start_ns)
-    if times.size < 2 or end_ns <= start_ns or times[0] > start_ns + slack or times[-1] < end_ns - slack:
+    if times.size < 2 or end_ns <= start_ns:
         return None
     low, high = max(float(start_ns), times[0]), min(float(end_ns), times[-1])
-    if high <= low:
+    if high - low < (end_ns - start_ns) / 2:
         return None
     at_low, at_high = np.interp([low, high], times, values)
     return float((at_high - at_low) * (end_ns - start_ns) / (high - low))

@@ -42,8 +42,8 @@ class Block:
 def record(root: Path, options: Mapping[str, OptionValue], *, stacks: bool = True) -> Iterator[Block]:
     """Record the block into a new run below *root*. Under `perfkit profile` it is part of that run instead.
 
-    Where no run can be made the block runs unrecorded, with one warning. Raises RuntimeError when this process is
-    being recorded already.
+    Where no run can be made the block runs unrecorded, with one warning. Raises RuntimeError when this
+    process is being recorded already.
     """
     supervised = os.environ.get(environment.RUN_VARIABLE)
     if supervised:

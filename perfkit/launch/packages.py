@@ -66,7 +66,4 @@ def _version(name: str, folders: list[str]) -> str | None:
     found: Distribution | None = next(iter(MetadataPathFinder.find_distributions(context)), None)
     if found is None:
         return None
-    try:
-        return str(found.version)
-    except (KeyError, TypeError):  # damaged metadata of a package that is not ours
-        return None
+    return found.metadata.get("Version") or None  # damaged metadata may lack it

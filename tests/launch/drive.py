@@ -1,0 +1,27 @@
+"""Runs one request under supervision in a process of its own: drive.py OUTCOME ROOT [--no-stacks] KIND
+TARGET ARG…
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from perfkit.launch.request import Request
+from perfkit.launch.supervise import profile
+
+
+def main() -> int:
+    outcome_file, root, *words = sys.argv[1:]
+    stacks = "--no-stacks" not in words[:1]
+    kind, target, *args = words if stacks else words[1:]
+    request = Request(kind=kind, target=target, args=tuple(args), results_root=Path(root), stacks=stacks)
+    Path(outcome_file + ".pid").write_text(str(os.getpid()))
+    outcome = profile(request, announce=lambda line: print(f"perfkit: {line}", file=sys.stderr, flush=True))
+    told = {"path": outcome.path and str(outcome.path), "unrecorded": outcome.unrecorded, "status": outcome.status}
+    Path(outcome_file).write_text(json.dumps(told))
+    return outcome.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
