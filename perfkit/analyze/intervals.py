@@ -85,7 +85,8 @@ def intervals(found: Marks, enter: int) -> Intervals:
     own = found.of(enter, enter + 1)
     opening = own.kind == enter
     depth = np.cumsum(np.where(opening, 1, -1))
-    if len(own) and (depth.min() < 0 or depth[-1] > 1):
+    torn = len(own) > 0 and opening[-1]  # killed inside: the last enter alone may be open
+    if len(own) and (depth.min() < 0 or depth[-1] > int(torn)):
         starts, ends = _paired_by_stack(opening)
     else:
         starts = np.flatnonzero(opening & (depth == 1))

@@ -11,6 +11,8 @@ from .robust import winsorised
 FEW = 8
 # Larger series are reduced to this many batch means first, as the rule's authors advise (MSER-5 uses batches too).
 BATCHES = 400
+# The least value is often reached late by chance; the first cut that comes this near keeps far more of the series.
+NEARLY_LEAST = 1.1
 # A steady series may drift by this much from its first to its second half; more is said to be "not steady".
 DRIFT = 0.10
 
@@ -49,7 +51,8 @@ def _least_standard_error(means: NDArray[np.float64]) -> int:
     left = n - cuts
     mean = tail_sum[cuts] / left
     variance = np.maximum(0.0, tail_square[cuts] / left - mean**2)
-    return int(np.argmin(variance / left))
+    error = variance / left
+    return int(np.argmax(error <= NEARLY_LEAST * error.min()))
 
 
 def drift(durations: ArrayLike) -> float:
