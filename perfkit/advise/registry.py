@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from ..model.records import Finding
 
 WHOLE = "evidence"
+# Advice from fewer steady steps than this would be advice from noise.
+MIN_STEADY_STEPS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +78,9 @@ def _load(name: str) -> Rule:
 
 def judge(rule: Rule, evidence: Evidence) -> Finding | str | None:
     """What *rule* says: a Finding, None when all is well, or the reason why it cannot judge."""
+    steady = (evidence.headline or {}).get("steady_count", MIN_STEADY_STEPS)
+    if steady < MIN_STEADY_STEPS:
+        return f"{steady} steady steps are too few to judge by"
     given: dict[str, Any] = {}
     for name, required in rule.asks.items():
         given[name] = evidence if name == WHOLE else getattr(evidence, name)

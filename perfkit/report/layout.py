@@ -48,6 +48,8 @@ class Page:
     """Lines collected at one width."""
 
     width: int
+    #: Whether to say the same on fewer lines.
+    tight: bool = False
     lines: list[Line] = field(default_factory=list)
 
     @property

@@ -16,6 +16,8 @@ from .layout import Line, Page
 if TYPE_CHECKING:
     from rich.console import Console
 
+#: Of a card at 100 columns; on a narrower page it may be longer.
+MAX_LINES = 30
 MIN_WIDTH, MAX_WIDTH, PLAIN_WIDTH = 50, 120, 100
 
 
@@ -23,13 +25,20 @@ def render(document: dict[str, Any], *, width: int = PLAIN_WIDTH, verbose: int =
     """The card of *document* as styled lines, none wider than *width*. *run_word* is what the person called
     the run, if anything.
     """
-    page = Page(max(MIN_WIDTH, min(width, MAX_WIDTH)))
+    columns = max(MIN_WIDTH, min(width, MAX_WIDTH))
+    page = _page(document, Page(columns), verbose, run_word)
+    if len(page.lines) > MAX_LINES and not verbose:
+        page = _page(document, Page(columns, tight=True), verbose, run_word)
+    return page.lines
+
+
+def _page(document: dict[str, Any], page: Page, verbose: int, run_word: str) -> Page:
     header.add(document, page)
     timing.add(document, page, verbose=verbose)
     resources.add(document, page, verbose=verbose)
     findings.add(document, page, verbose=verbose)
     footer.add(document, page, verbose=verbose, run_word=run_word)
-    return page.lines
+    return page
 
 
 def show(

@@ -50,7 +50,7 @@ def _finding(finding: Document, number: int, page: Page, *, verbose: int) -> Non
         [(gain, "bold green"), (f" · {finding['confidence']} confidence", "dim")],
     )
     facts = " · ".join(f"{clean(key)} {clean(value)}" for key, value in finding["evidence"].items())
-    page.paragraph(facts, indent=INDENT, style="dim", most=None if verbose else 2)
+    page.paragraph(facts, indent=INDENT, style="dim", most=None if verbose else 1 if page.tight else 2)
     for line in _lines(finding["how"])[: None if verbose else 1]:
         page.paragraph(line, indent=INDENT, style="cyan", most=None if verbose else 1)
 

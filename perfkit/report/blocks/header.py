@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 
+# Fewer steady steps than this say little, and that is said.
+FEW_STEPS = 5
 # Above this a reader wants to know what the cost consists of.
 NOTABLE_COST = 0.01
 
@@ -100,6 +102,8 @@ def _headline(document: Document) -> list[list[Piece]]:
         [(f"steady {word} ", ""), (seconds(steps["median_s"]), "bold"), (p95, "")],
     ]
     parts += [[(f"{count(steps[key])} {unit}/s", "")] for key, unit in _RATES if steps[key] is not None]
+    if steps["steady_count"] < FEW_STEPS:
+        parts.append([(f"only {plural(steps['steady_count'], 'steady step')}", "yellow")])
     if steps.get("warmup_steps") is not None:
         parts.append([(f"warm-up {plural(steps['warmup_steps'], 'step')}", "")])
     if cost is not None:

@@ -24,6 +24,8 @@ def add(document: Document, page: Page, *, verbose: int) -> None:
     page.row("memory", _memory(document["memory"]))
     page.row("utilization", _utilization(document["utilization"]) + _energy(document["energy"]))
     most = HOT_LINES_VERBOSE if verbose else HOT_LINES_SHOWN
+    if page.tight:
+        return
     lines = _lines_of_interest(document["hot_lines"])[:most]
     page.row("hot lines", [_hot_line(row) for row in lines], most=None if verbose else 1)
 

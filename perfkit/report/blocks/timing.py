@@ -43,7 +43,7 @@ def _ranks(ranks: list[Document], page: Page, *, verbose: int) -> None:
         return
     timed = [_rank(row) for row in ranks if row["median_s"] is not None]
     none: list[list[Piece]] = [[(f"{len(ranks)} ranks, no steady step in any", "")]]
-    page.row("step time per rank", timed or none, most=None if verbose else 2)
+    page.row("step time per rank", timed or none, most=None if verbose else 1 if page.tight else 2)
 
 
 def _rank(row: Document) -> list[Piece]:
@@ -84,7 +84,7 @@ def _device(rows: list[Document], page: Page, *, verbose: int) -> None:
             continue
         total: list[Piece] = [(share(sum(row["share"] for row in mine)), "bold")]
         shown = mine if verbose else [row for row in mine if row["share"] >= SMALL_SHARE][:DEVICE_ROWS_SHOWN]
-        page.row(f"device {kind}", [total, *(_phase(row) for row in shown)])
+        page.row(f"device {kind}", [total, *(_phase(row) for row in shown)], most=1 if page.tight else None)
 
 
 def _dilation(document: Document, page: Page) -> None:

@@ -1,0 +1,205 @@
+"""The card: what it says in each case, and that it fits."""
+
+import io
+import os
+
+import pytest
+
+from perfkit import api
+from perfkit.model.records import Collector
+from perfkit.report import terminal
+from perfkit.report.layout import width_of
+
+FINDING = {
+    "rule": "input", "cause": "input", "title": "Load batches in 4 worker processes", "basis": "steady",
+    "evidence": {"waiting for data": "6 ms of the 10 ms step (60 %)", "num_workers": 0, "cores allowed": 8},
+    "saves": {"low": 0.38, "high": 0.52}, "confidence": "high", "fix": None, "how": "DataLoader(..., num_workers=4)\nmore",
+    "links": [],
+}  # fmt: skip
+
+
+def joined(lines):
+    return "\n".join(lines)
+
+
+def test_the_headline_says_step_rate_and_warm_up(make_run, card):
+    text = joined(card(make_run()))
+    assert "perfkit · train.py · 60 steps" in text
+    assert "steady step 10.00 ms (p95 10.00 ms) · 3200 samples/s" in text
+    assert "data 60.0 %   forward 15.0 %   backward 20.0 %   optimizer 5.0 %" in text
+
+
+def test_a_finding_says_what_it_saves_why_and_how(make_run, card):
+    text = joined(card(make_run(), findings=[FINDING]))
+    assert "1. Load batches in 4 worker processes" in text and "saves 38–52 % · high confidence" in text
+    assert "num_workers 0 · cores allowed 8" in text and "DataLoader(..., num_workers=4)" in text
+
+
+def test_three_findings_are_shown_and_the_rest_behind_v(make_run, card):
+    run = make_run()
+    text = joined(card(run, findings=[FINDING] * 5))
+    assert "3. Load" in text and "4. Load" not in text and "and 2 more: perfkit report -v" in text
+    assert "5. Load" in joined(card(run, findings=[FINDING] * 5, verbose=1))
+
+
+def test_a_healthy_script_gets_one_line_of_praise(make_run, card):
+    rules = {"count": 3, "skipped": {}, "failed": {}}
+    assert "nothing worth changing" in joined(card(make_run(), findings=[], rules=rules))
+
+
+def test_rules_that_could_not_judge_are_no_praise(make_run, card):
+    rules = {"count": 3, "skipped": {"input": "no loader"}, "failed": {}}
+    text = joined(card(make_run(), findings=[], rules=rules))
+    assert "nothing found, but 1 of 3 rules could not judge" in text and "nothing worth" not in text
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"status": "killed", "exit_code": 137, "end": False}, "the script was killed by SIGKILL"),
+        ({"status": "killed", "exit_code": 143, "end": False}, "the script was killed by SIGTERM"),
+        ({"status": "failed", "exit_code": 3}, "the script failed with exit code 3"),
+    ],
+)
+def test_a_bad_end_is_the_first_thing_said(make_run, card, settings, said):
+    lines = card(make_run(**settings))
+    assert any(line.startswith(said) for line in lines[1:3])
+
+
+def test_a_run_still_going_says_so_and_how_to_look_again(make_run, card):
+    run = make_run(status="running", exit_code=None, end=False, info={"pid": os.getpid()})
+    text = joined(card(run))
+    assert "still running: figures up to now" in text and "perfkit trace abc123" in text
+
+
+def test_a_script_without_steps_says_why_and_where_the_run_went(make_run, card):
+    guest = Collector(name="guest", state="off", reason="torch was not imported")
+    text = joined(card(make_run(steps=0, collectors=[guest])))
+    assert "no step times: torch was not imported" in text and "where the run goes" in text
+    assert "cannot be said" in text and "nothing worth" not in text
+
+
+def test_steps_without_a_steady_one_are_said_to_be_so(make_run, card):
+    run = make_run()
+    steps = {**api.document(run)["steps"], "median_s": None, "count": 9}
+    text = joined(card(run, steps=steps, unavailable={"steps.median_s": "all were warm-up"}, breakdown=[]))
+    assert "9 steps, none of them steady: all were warm-up" in text
+
+
+def test_very_few_steady_steps_are_a_warning_and_give_no_advice(make_run, card):
+    text = joined(card(make_run(steps=3)))
+    assert "only" in text and "saves" not in text and "could not judge" in text
+
+
+def test_what_could_not_be_measured_is_one_line_with_its_reason(make_run, card):
+    collectors = [
+        Collector(name="guest", state="on", reason="armed"),
+        Collector(name="nvml", state="off", reason="no NVIDIA driver"),
+        Collector(name="stacks", state="failed", reason="ptrace is not permitted"),
+    ]
+    text = joined(card(make_run(collectors=collectors)))
+    assert "not measured: stacks (ptrace is not permitted) · nvml (no NVIDIA driver)" in text
+    assert "perfkit doctor" in text
+
+
+def test_ranks_are_shown_side_by_side(make_run, card):
+    text = joined(card(make_run(ranks=2)))
+    assert "rank 0 10.00 ms" in text and "rank 1 10.00 ms" in text
+
+
+def test_a_dilated_trace_is_said_to_be_dilated(make_run, card):
+    known = joined(card(make_run(), trace={"dilation": 1.97, "notes": []}))
+    assert "under the profiler a step took 1.97× as long" in known
+    guessed = joined(card(make_run(), trace={"dilation": None, "dilation_estimate": [1.2, 2.1], "notes": []}))
+    assert "dilated" in guessed and "1.20–2.10×" in guessed and "--step-time" in guessed
+
+
+def test_a_fault_of_our_own_is_said_aloud(make_run, card):
+    assert "a fault in perfkit cost this report its trace: KeyError" in joined(
+        card(make_run(), faults={"trace": "KeyError: 1"})
+    )
+
+
+def full(make_run):
+    """A card with everything on it that can be."""
+    run = make_run(ranks=8, script="a_rather_long_name_of_a_training_script_by_somebody.py")
+    document = api.document(run)
+    rows = [
+        {"name": f"class {i}", "kind": k, "seconds_per_step": 0.01, "share": 0.06}
+        for i in range(8)
+        for k in ("busy", "idle")
+    ]
+    hot = {"name": "aten::_scaled_dot_product_flash_attention_backward", "module": "model.encoder.layers.11.self_attention",
+           "kind": "operator", "share": 0.2, "seconds_per_step": 0.01, "calls_per_step": 3.0, "line": "train.py:3"}  # fmt: skip
+    lines = [{"file": "train.py", "line": i, "function": "main", "self_share": 0.2, "share": 0.3} for i in range(9)]
+    collectors = [
+        {"name": f"collector{i}", "state": "failed", "reason": "a reason of some length " * 3} for i in range(9)
+    ]
+    document.update(
+        device_breakdown=rows, hotspots=[hot] * 9, hot_lines=lines, collectors=collectors,
+        findings=[{**FINDING, "evidence": {f"fact {i}": "a value of some length" for i in range(9)}}] * 6,
+        trace={"dilation": 1.5, "notes": []},
+    )  # fmt: skip
+    document["run"]["status"] = "killed"
+    return document
+
+
+def test_the_fullest_card_fits_thirty_lines_of_a_hundred_columns(make_run):
+    lines = terminal.render(full(make_run), width=100)
+    assert len(lines) <= 30
+
+
+@pytest.mark.parametrize("width", [60, 72, 80, 100, 120, 200])
+@pytest.mark.parametrize("verbose", [0, 1])
+def test_no_line_is_wider_than_the_terminal(make_run, width, verbose):
+    for line in terminal.render(full(make_run), width=width, verbose=verbose):
+        assert width_of(line.plain) <= width
+
+
+def test_wide_characters_are_measured_in_columns(make_run, card):
+    run = make_run(script="学習スクリプト" * 10 + ".py")
+    assert all(width_of(line) <= 60 for line in card(run, width=60))
+
+
+def test_text_from_a_run_cannot_drive_the_terminal(make_run, card):
+    run = make_run(script="evil\x1b[2J\x07\u202ename.py")
+    assert all(line.isprintable() for line in card(run))
+
+
+class Terminal(io.StringIO):
+    encoding = "utf-8"
+
+    def isatty(self):
+        return True
+
+
+def shown(document, stream, **options):
+    terminal.show(document, stream, **options)
+    return stream.getvalue()
+
+
+def test_a_terminal_gets_colour_and_a_pipe_does_not(make_run, monkeypatch):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    document = api.document(make_run())
+    assert "\x1b[" in shown(document, Terminal(), width=100)
+    pipe = io.StringIO()
+    terminal.show(document, pipe)
+    assert "\x1b[" not in pipe.getvalue()
+
+
+def test_no_color_and_the_option_are_respected(make_run, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm-256color")
+    document = api.document(make_run())
+    assert "\x1b[3" not in shown(document, Terminal(), color=False, width=100)
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[3" not in shown(document, Terminal(), width=100)
+
+
+def test_a_terminal_that_speaks_no_unicode_gets_ascii(make_run):
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding="ascii")
+    terminal.show(api.document(make_run(script="größe.py")), stream)
+    stream.flush()
+    text = raw.getvalue().decode("ascii")
+    assert "steady step 10.00 ms" in text and "gr??e.py" in text and "-- perfkit | " in text
