@@ -20,6 +20,8 @@ ROWS = 60
 HOST = ("cpu_op", "user_annotation", *RUNTIME)
 _FRAMES = "python_function"
 _OUR_STEP, _THEIR_STEP = "perfkit.step#", "ProfilerStep#"
+# What takes a smaller share of the step than this is no hot spot.
+SMALLEST = 1e-5
 # Below this the profiler's cost cannot be told from noise, and host times are left as they are.
 CORRECTED_FROM = 1.1
 # The most that one recorded event was seen to cost a host: 3.1 µs, with shapes, memory and CUDA calls recorded.
@@ -148,10 +150,10 @@ class _Table:
         return cost
 
     def rows(self, basis: Literal["host", "device"], step_s: float, limit: int) -> list[Hotspot]:
-        """The *limit* groups with the most time, of what takes at least a ten-thousandth of the step."""
+        """The *limit* groups with the most time, of what takes at least SMALLEST of the step."""
         spent = self.device_ns if basis == "device" else self.host_ns
         time = np.bincount(self.group, weights=spent[self.members], minlength=len(self.keys))
-        floor = step_s * 1e9 * self.window.count * 1e-4
+        floor = step_s * 1e9 * self.window.count * SMALLEST
         order = [int(group) for group in np.argsort(-time, kind="stable")[:limit] if time[group] > floor]
         made = [self._row(group, basis, step_s) for group in order]
         if basis == "host" and self.python_ns > floor:

@@ -22,8 +22,8 @@ _MEMORY = ("cudaMalloc", "cudaFree", "cudaHostAlloc", "cudaHostRegister", "cuMem
            "cuModuleLoad", "cuLibraryLoad", "cudaModuleLoad", "hipModuleLoad")  # fmt: skip
 _INPUT = ("enumerate(DataLoader)", "perfkit.data")
 _TALK = ("gloo:", "c10d::", "mpi:")
-# A wait returns some microseconds after the work it waited for: this much later still counts as "while waiting".
-_WAKE_NS = 20_000
+# The two clocks agree to some microseconds: a wait that ended this much before the device did still was for it.
+_CLOCK_NS = 5_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,8 +118,8 @@ def _waited_when_idle(sync: Spans, moments: Any) -> Any:
     """Whether the host stood in a wait when the device ran dry: what follows until the next launch is the wait's price."""
     if not len(sync.starts):
         return np.zeros(len(moments), bool)
-    at = np.searchsorted(sync.starts, moments + _WAKE_NS, side="right") - 1
-    return (at >= 0) & (sync.ends[np.maximum(at, 0)] >= moments)
+    at = np.searchsorted(sync.starts, moments, side="right") - 1
+    return (at >= 0) & (sync.ends[np.maximum(at, 0)] >= moments - _CLOCK_NS)
 
 
 def _nothing() -> Spans:

@@ -21,7 +21,7 @@ from ..runs.store import Store
 from .kineto import Trace, read
 
 _NAME_LENGTH = 40
-_ABSENT = "a trace holds no samples of the host; record with: perfkit profile SCRIPT"
+_ABSENT = "an imported trace does not hold them"
 
 
 @dataclass(frozen=True, kw_only=True)
