@@ -118,3 +118,7 @@ def _fail(message: str, code: int) -> int:
     line = " ".join(message.split())
     print(f"perfkit: {line}", file=sys.stderr)
     return code
+
+
+if __name__ == "__main__":
+    main()

@@ -27,11 +27,23 @@ class ProfileCommand(click.Command):
         """Split off what is to be run, then parse the options before it as usual."""
         own, kind, rest = split(args, self._value_options())
         ctx.obj = (kind, rest)
+        ctx.default_map = _project_defaults({param.name for param in self.params if param.name})
         return super().parse_args(ctx, own)
 
     def _value_options(self) -> set[str]:
         given = [param for param in self.params if isinstance(param, click.Option)]
         return {name for param in given if not param.is_flag and not param.count for name in param.opts}
+
+
+def _project_defaults(names: set[str]) -> dict[str, Any]:
+    """Options as [tool.perfkit] sets them: ``trace_steps``, ``no_stacks``, ``for`` …"""
+    from ..runs.settings import project_settings
+
+    values = project_settings().values
+    found = {name.replace("-", "_"): value for name, value in values.items()}
+    if "for" in found:
+        found["duration"] = found.pop("for")
+    return {name: value for name, value in found.items() if name in names}
 
 
 def split(args: list[str], value_options: set[str]) -> tuple[list[str], str | None, list[str]]:

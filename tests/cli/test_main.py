@@ -1,0 +1,89 @@
+"""The group: instant help, errors on one line, completion."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from perfkit import __version__
+from perfkit.cli.main import VERBS
+
+
+def test_help_names_every_verb_and_imports_none(perfkit):
+    shown = perfkit("--help")
+    assert shown.returncode == 0
+    assert all(f"  {verb} " in shown.stdout for verb in VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help(perfkit, verb):
+    shown = perfkit(verb, "--help")
+    assert shown.returncode == 0 and "Usage: perfkit" in shown.stdout, shown.stderr
+
+
+def test_help_is_instant():
+    """The best of several, since the machine may be busy: 150 ms is the promise."""
+    best = 9.0
+    for _ in range(8):
+        started = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "perfkit.cli.main", "--help"], check=True, capture_output=True)
+        best = min(best, time.perf_counter() - started)
+    assert best < 0.15
+
+
+def test_help_imports_nothing_heavy():
+    code = "import sys; from perfkit.cli.main import run; run(['--help']); print(sorted(sys.modules))"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = shown.stdout.splitlines()[-1]
+    for name in ("rich", "numpy", "polars", "torch", "psutil", "msgspec", "scipy"):
+        assert f"'{name}'" not in loaded
+
+
+def test_version(perfkit):
+    assert perfkit("--version").stdout == f"perfkit {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["frobnicate"], "no command 'frobnicate'"),
+        (["reprot"], "did you mean report?"),
+        (["train.py"], "perfkit profile train.py"),
+        (["report", "--bogus"], "--bogus"),
+        (["report", "nothing"], "no run 'nothing'"),
+        (["profile"], "nothing to profile"),
+        (["profile", "missing.py"], "missing.py"),
+        (["profile", "--trace-at", "soon", "x.py"], "--trace-at"),
+        (["profile", "--step-on", "nonsense", "x.py"], "MODULE:FUNCTION"),
+        (["explain", "speed"], "no rule 'speed'"),
+        (["runs", "prune"], "--keep"),
+    ],
+)
+def test_a_mistake_is_one_line_on_stderr(perfkit, args, said):
+    shown = perfkit(*args)
+    assert shown.returncode in (1, 2) and shown.stdout == ""
+    lines = shown.stderr.strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith("perfkit: ") and said in lines[0]
+
+
+def test_usage_errors_exit_with_2_and_missing_runs_with_1(perfkit):
+    assert perfkit("report", "--bogus").returncode == 2
+    assert perfkit("report").returncode == 1
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts_name_the_command(perfkit, shell):
+    shown = perfkit("completion", shell)
+    assert shown.returncode == 0 and "_PERFKIT_COMPLETE" in shown.stdout
+
+
+def test_completion_completes_verbs(perfkit):
+    env = {"_PERFKIT_COMPLETE": "bash_complete", "COMP_WORDS": "perfkit re", "COMP_CWORD": "1"}
+    assert "report" in perfkit(env=env).stdout
+
+
+def test_a_reader_that_goes_away_is_no_error(perfkit, tmp_path):
+    command = f"{sys.executable} -m perfkit.cli.main explain input | head -1"
+    shown = subprocess.run(command, shell=True, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert shown.stderr == "" and shown.stdout.count("\n") == 1
