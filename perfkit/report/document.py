@@ -35,6 +35,7 @@ def compose(evidence: Evidence, advice: Advice) -> dict[str, Any]:
         "run_breakdown": timing.rows(evidence, gaps, "run_breakdown"),
         "steps": timing.steps(evidence, gaps),
         "breakdown": timing.rows(evidence, gaps, "breakdown"),
+        "regions": timing.rows(evidence, gaps, "regions"),
         "device_breakdown": device.device_breakdown(evidence, gaps),
         "hotspots": device.hotspots(evidence, gaps),
         "kernels": device.kernels(evidence, gaps),
@@ -50,6 +51,7 @@ def compose(evidence: Evidence, advice: Advice) -> dict[str, Any]:
         "overhead": timing.overhead(evidence, gaps),
         "faults": dict(evidence.faults),
     }
+    gaps.note("regions", "the script names no region")
     gaps.note("findings[].fix", "there is no cure that can be applied from inside")
     document["unavailable"] = gaps.settle(document)
     return document

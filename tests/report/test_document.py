@@ -47,6 +47,16 @@ def check_whole(document):
     assert json.loads(encode(document)) == json.loads(encode(document, indent=0))
 
 
+def test_every_key_is_on_the_page_that_documents_them(make_run):
+    page = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")
+    document = api.document(make_run())
+    for key in document:
+        assert f"| `{key}" in page, key
+    for key in ("run", "steps", "overhead", "memory"):
+        for inner in set(document[key]) - {"how"}:
+            assert f"`{inner}" in page, f"{key}.{inner}"
+
+
 def test_figures_of_a_plain_training_run(make_run):
     document = api.document(make_run(steps=60))
     check_whole(document)
