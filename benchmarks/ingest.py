@@ -54,8 +54,9 @@ from perfkit.analyze.traced_steps import steps_of
 events = read(sys.argv[1]).events
 window = steps_of(events)
 work = join(events, window)
-view = device_view(events, window, work)
-table = kernel_table(events, work, kernel_labels(events, work), window.count)
+labels = kernel_labels(events, work)
+view = device_view(events, window, work, labels)
+table = kernel_table(events, work, labels, window.count)
 print(json.dumps({"events": len(events), "raw_busy": view.busy_share_raw, "busy": view.busy_share,
                   "share_sum": sum(s.share for s in view.breakdown), "top": [row.name for row in table[:3]]}))
 """
@@ -71,7 +72,7 @@ kinds, kernels = analysis.get_gpu_kernel_breakdown(visualize=False)
 idle = analysis.get_idle_time_breakdown(ranks=[0], visualize=False)
 row = temporal.iloc[0]
 print(json.dumps({"raw_busy": 1 - float(row["idle_time(us)"]) / float(row["kernel_time(us)"]),
-                  "top": kernels.sort_values("sum (us)", ascending=False)["name"].tolist()[:3]}))
+                  "top": kernels[kernels["name"] != "others"].sort_values("sum (us)", ascending=False)["name"].tolist()[:3]}))
 """
 
 

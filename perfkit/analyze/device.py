@@ -64,16 +64,24 @@ class _Account:
 
 
 def device_view(
-    events: Events, window: Window | None = None, work: Launches | None = None, *, step_time_s: float | None = None
+    events: Events,
+    window: Window | None = None,
+    work: Launches | None = None,
+    labels: Any = None,
+    *,
+    step_time_s: float | None = None,
 ) -> DeviceView:
-    """The device's share of the step. ``step_time_s`` is the step time without the profiler, where it is known."""
+    """The device's share of the step. ``step_time_s`` is the step time without the profiler, where it is known.
+
+    ``window``, ``work`` and ``labels`` are those of `steps_of`, `join` and `kernel_labels`, where they are at hand.
+    """
     window = window or steps_of(events)
     work = join(events, window) if work is None else work
     inside = (work.step >= 0) & (work.step < window.count)
     devices = [int(device) for device in np.unique(work.device[inside])]
     if not devices:
         return DeviceView(notes=["no work of a device in the trace"])
-    labels = kernel_labels(events, work)
+    labels = kernel_labels(events, work) if labels is None else labels
     accounts = [_account(events, window, work, inside, labels, device) for device in devices]
     view = _averaged(accounts, window.count, step_time_s)
     return replace(view, busy_share_raw=raw_busy_share(work), devices=devices)

@@ -40,6 +40,7 @@ def kernel_table(events: Events, work: Launches, labels: Any, steps: int, *, row
     total = float(durations.sum())
     if not total:
         return []
+    labels, operators = labels[inside], work.operator[inside]
     unique, where = np.unique(names, return_inverse=True)
     time, calls = np.bincount(where, weights=durations), np.bincount(where)
     moved = _moved(events, work, inside, where)
@@ -49,8 +50,8 @@ def kernel_table(events: Events, work: Launches, labels: Any, steps: int, *, row
         made.append(
             KernelRow(
                 name=events.names[unique[group]],
-                kind=BUSY[int(np.bincount(labels[inside][members]).argmax())],
-                operator=_most_common(events, work.operator[inside][members]),
+                kind=BUSY[int(np.bincount(labels[members]).argmax())],
+                operator=_most_common(events, operators[members]),
                 calls_per_step=float(calls[group]) / steps,
                 seconds_per_step=float(time[group]) * 1e-9 / steps,
                 share=float(time[group]) / total,

@@ -71,7 +71,8 @@ def analyze_trace(trace: str | Path | Trace, *, step_time_s: float | None = None
     if not window.marked:
         step_time_s = None
     work = join(events, window)
-    view = device_view(events, window, work, step_time_s=step_time_s)
+    labels = kernel_labels(events, work)
+    view = device_view(events, window, work, labels, step_time_s=step_time_s)
     profiled = view.profiled_step_s or (window.end_ns - window.start_ns) * 1e-9 / window.count
     step_s = view.step_s or step_time_s or profiled
     hot = hotspots(events, window, work, step_s=step_s, profiled_step_s=profiled)
@@ -81,7 +82,7 @@ def analyze_trace(trace: str | Path | Trace, *, step_time_s: float | None = None
         device_breakdown=view.breakdown,
         hotspots=hot.device or hot.host,
         host_operators=hot.host,
-        kernels=kernel_table(events, work, kernel_labels(events, work), window.count),
+        kernels=kernel_table(events, work, labels, window.count),
         steps=len(window.numbers),
         step_numbers=window.numbers,
         step_s=step_s,

@@ -78,9 +78,9 @@ _exact: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[Union[(Exact
 _one: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Union[(ExactEvent, *_OTHERS)])
 
 
-def decode(body: bytes, *, exact: bool) -> list[Any]:
+def decode(body: bytes | memoryview, *, exact: bool) -> list[Any]:
     """Objects of *body* (with commas between): Event or ExactEvent, and Other. Raises one of DAMAGE if it is not so."""
-    return (_exact if exact else _fast).decode(b"[" + body + b"]")
+    return (_exact if exact else _fast).decode(b"".join((b"[", body, b"]")))
 
 
 DAMAGE = (*_DAMAGE, OverflowError)

@@ -139,14 +139,14 @@ class _Reader:
             return "the file is empty"
         return "holds no traceEvents, so it is not a Kineto trace; give what torch.profiler exports"
 
-    def _pieces(self, data: bytes, blocks: Iterator[bytes]) -> Iterator[tuple[bytes, bool]]:
+    def _pieces(self, data: bytes, blocks: Iterator[bytes]) -> Iterator[tuple[memoryview, bool]]:
         """The text in pieces that end where an event ends, and whether each is what is left at the end of the file."""
         overlap = len(self.sep)
         searched = 0
         while True:
             cut = data.rfind(self.sep, searched)
             if cut >= 0:
-                yield data[: cut + 1], False
+                yield memoryview(data)[: cut + 1], False
                 if self.closed:
                     self.footer += data[cut + 1 :]
                     return
@@ -156,14 +156,14 @@ class _Reader:
                 if not end:
                     self.problems.append(f"stopped at an event larger than {MAX_EVENT_BYTES >> 20} MB")
                     return
-                yield data[:end], False
+                yield memoryview(data)[:end], False
                 if self.closed:
                     return
                 data = data[end:].lstrip(b" \t\r\n,")
             searched = max(0, len(data) - overlap)
             block = next(blocks, b"")
             if not block:
-                yield data, True
+                yield memoryview(data), True
                 return
             data += block
 
@@ -175,20 +175,21 @@ class _Reader:
             return len(data)
         return found.spans[-1][1] if found.spans else 0
 
-    def _take(self, piece: bytes, *, final: bool) -> None:
+    def _take(self, piece: memoryview, *, final: bool) -> None:
         """Decode a piece and add it, the quick way if possible."""
         if not self.exact and self._try(piece, exact=False):
             return
         if self._try(piece, exact=True):
             return
-        events, lost, closed_at = decode.salvage(piece, self.sep, final=final)
+        text = bytes(piece)
+        events, lost, closed_at = decode.salvage(text, self.sep, final=final)
         self.lost += lost
         self._add_singly(events)
         if closed_at is not None:
             self.closed = True
-            self.footer = piece[closed_at + 1 :] + self.footer
+            self.footer = text[closed_at + 1 :] + self.footer
 
-    def _try(self, piece: bytes, *, exact: bool) -> bool:
+    def _try(self, piece: memoryview, *, exact: bool) -> bool:
         try:
             self.table.extend(decode.decode(piece, exact=exact))
         except NeedsExact:
