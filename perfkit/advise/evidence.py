@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..runs import layout
 from ..runs.status import Outcome, outcome
-from .lazy import Facts, Unavailable, lazy
+from .lazy import Absent, Facts, Unavailable, lazy
 
 if TYPE_CHECKING:
     import polars as pl
@@ -84,7 +84,7 @@ class Evidence(Facts):
         for device in devices:
             if device.kind != "cpu":
                 return device
-        raise Unavailable("no accelerator was visible to the script")
+        raise Absent("no accelerator was visible to the script")
 
     # --- steps
 
@@ -339,7 +339,7 @@ class Evidence(Facts):
 
         facts = self.need("lead").facts_of("loader")
         if not facts:
-            raise Unavailable("the script uses no DataLoader")
+            raise Absent("the script uses no DataLoader")
         waits = loader_waits(self.need("lead").marks)
         groups = group_by_settings(facts)
         return max(groups, key=lambda group: sum(waits[f["id"]]["seconds"] for f in group if f["id"] in waits))
@@ -357,7 +357,7 @@ class Evidence(Facts):
         """The optimizer with the most parameters."""
         found = self.need("lead").facts_of("optimizer")
         if not found:
-            raise Unavailable("no optimizer was seen")
+            raise Absent("no optimizer was seen")
         return _most(found, "parameters")
 
     @lazy

@@ -22,6 +22,12 @@ class Unavailable(Exception):  # noqa: N818 - reads as the fact it states
     """A fact cannot be had; the message is the reason, one clause without a full stop."""
 
 
+class Absent(Unavailable):
+    """There is nothing of the kind, and that is known: a script without a DataLoader, a machine without a
+    GPU.
+    """
+
+
 class Facts:
     """Base of an object whose `lazy` attributes are facts.
 
@@ -31,6 +37,7 @@ class Facts:
     def __init__(self, given: dict[str, Any] | None = None, *, literal: bool = False) -> None:
         self._values: dict[str, Any] = dict(given or {})
         self._reasons: dict[str, str] = {}
+        self._absent: set[str] = set()
         self._literal = literal
         #: Facts that a fault of perfkit's own has cost, with the fault: never hidden, shown in the report.
         self.faults: dict[str, str] = {}
@@ -49,11 +56,15 @@ class Facts:
         getattr(self, name)
         return self._reasons.get(name, "not known")
 
+    def is_absent(self, name: str) -> bool:
+        """Whether the fact *name* is None because there is nothing of the kind, not because it is unknown."""
+        return getattr(self, name) is None and name in self._absent
+
     def need(self, name: str) -> Any:
         """The fact *name*; raises Unavailable with its reason when it is None."""
         value = getattr(self, name)
         if value is None:
-            raise Unavailable(self.why(name))
+            raise (Absent if name in self._absent else Unavailable)(self.why(name))
         return value
 
 
@@ -89,6 +100,7 @@ class lazy(Generic[T]):  # noqa: N801 - used as a decorator, like property
             return self._compute(facts)
         except Unavailable as reason:
             facts._reasons[self._name] = str(reason)
+            facts._absent |= {self._name} if isinstance(reason, Absent) else set()
         except (PerfkitError, OSError) as error:
             facts._reasons[self._name] = str(error)
         except Exception as error:

@@ -77,13 +77,17 @@ def _load(name: str) -> Rule:
 
 
 def judge(rule: Rule, evidence: Evidence) -> Finding | str | None:
-    """What *rule* says: a Finding, None when all is well, or the reason why it cannot judge."""
+    """What *rule* says: a Finding, None when all is well or it is about something that the script does not
+    have, or the reason why it cannot judge.
+    """
     steady = (evidence.headline or {}).get("steady_count", MIN_STEADY_STEPS)
     if steady < MIN_STEADY_STEPS:
         return f"{steady} steady steps are too few to judge by"
     given: dict[str, Any] = {}
     for name, required in rule.asks.items():
         given[name] = evidence if name == WHOLE else getattr(evidence, name)
+        if given[name] is None and required and evidence.is_absent(name):
+            return None
         if given[name] is None and required:
             return f"{name}: {evidence.why(name)}"
     return rule.check(**given)

@@ -3,7 +3,7 @@
 import pytest
 
 from perfkit.advise.evidence import Evidence
-from perfkit.advise.lazy import Facts, Unavailable, lazy
+from perfkit.advise.lazy import Absent, Facts, Unavailable, lazy
 
 
 class Sample(Facts):
@@ -18,6 +18,14 @@ class Sample(Facts):
     @lazy
     def missing(self):
         raise Unavailable("it is night")
+
+    @lazy
+    def nothing(self):
+        raise Absent("there is none")
+
+    @lazy
+    def of_nothing(self):
+        return self.need("nothing") + 1
 
     @lazy
     def follows(self):
@@ -37,6 +45,11 @@ def test_a_missing_fact_says_why_and_so_does_what_rests_on_it():
     sample = Sample()
     assert sample.follows is None
     assert sample.why("missing") == sample.why("follows") == "it is night"
+
+
+def test_what_is_known_to_be_absent_is_told_from_what_is_unknown():
+    sample = Sample()
+    assert sample.is_absent("nothing") and sample.is_absent("of_nothing") and not sample.is_absent("missing")
 
 
 def test_a_given_value_is_not_computed():

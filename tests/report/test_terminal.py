@@ -47,6 +47,21 @@ def test_a_healthy_script_gets_one_line_of_praise(make_run, card):
     assert "nothing worth changing" in joined(card(make_run(), findings=[], rules=rules))
 
 
+def test_a_rule_about_what_the_script_does_not_have_takes_nothing_from_the_praise(make_run, card):
+    run = make_run(data_ms=0.0, forward_ms=8.0)
+    (run.path / "rank-00000" / "facts.jsonl").write_text('{"fact": "torch", "version": "2.13.0", "num_threads": 4}\n')
+    assert "input" not in api.document(run)["rules"]["skipped"]
+
+
+def test_a_step_that_is_not_steady_is_said_to_be_so(make_run, card):
+    run = make_run()
+    steps = {**api.document(run)["steps"], "p95_s": 0.051}
+    lines = card(run, steps=steps, utilization={"others_cores": 1.5, "usable_cores": 2.0})
+    text = " ".join(lines)
+    assert "not steady: one step in twenty takes 5.1× the median or more" in text
+    assert "other processes kept 1.5 of 2 cores busy" in text
+
+
 def test_rules_that_could_not_judge_are_no_praise(make_run, card):
     rules = {"count": 3, "skipped": {"input": "no loader"}, "failed": {}}
     text = joined(card(make_run(), findings=[], rules=rules))

@@ -7,7 +7,7 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 from ..layout import clean, flow
-from ..units import count, seconds, share
+from ..units import count, digits, seconds, share
 
 if TYPE_CHECKING:
     from ..layout import Page, Piece
@@ -16,6 +16,10 @@ Document = dict[str, Any]
 
 # Fewer steady steps than this say little, and that is said.
 FEW_STEPS = 5
+# A 95th percentile this many times the median means that the median alone would mislead.
+UNSTEADY = 2.0
+# Others that take this share of the cores slow a step that computes on the CPU.
+CROWDED = 0.25
 # Above this a reader wants to know what the cost consists of.
 NOTABLE_COST = 0.01
 
@@ -65,9 +69,24 @@ def _troubles(document: Document) -> list[Piece]:
     found: list[Piece] = []
     if (how := _ending(document["run"])) is not None:
         found.append(how)
+    if unsteady := _unsteady(document):
+        found.append(("; ".join(unsteady), "yellow"))
     for fact, fault in {**document["faults"], **document["rules"]["failed"]}.items():
         found.append((f"a fault in perfkit cost this report its {fact}: {fault}", "bold red"))
     return found
+
+
+def _unsteady(document: Document) -> list[str]:
+    """Why the figures are to be taken with care."""
+    steps, use, said = document["steps"], document["utilization"], []
+    if steps["median_s"] and steps["p95_s"] and steps["p95_s"] >= UNSTEADY * steps["median_s"]:
+        said.append(
+            f"not steady: one step in twenty takes {digits(steps['p95_s'] / steps['median_s'], 2)}× the median or more"
+        )
+    others, usable = use.get("others_cores"), use.get("usable_cores")
+    if others is not None and usable and others >= CROWDED * usable:
+        said.append(f"other processes kept {others:.1f} of {usable:g} cores busy")
+    return said
 
 
 def _ending(run: Document) -> Piece | None:
