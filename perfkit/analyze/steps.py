@@ -23,13 +23,16 @@ if TYPE_CHECKING:
 
 # After a window the first step still pays for it: caches refill, freed memory is faulted in again.
 STEPS_AFTER_WINDOW = 1
+# A stack sampler disturbs a step little, a trace window much: sampled steps are set aside only where this many others remain
+# (a script whose steps all fall into the first half second still has a step time).
+ENOUGH_UNDISTURBED = 8
 
 
 def derive(recording: RankRecording, *, excluded: Sequence[tuple[int, int]] = ()) -> pl.DataFrame:
     """Steps of one rank, schema ``model.tables.STEPS``; no rows when no step can be seen.
 
     *excluded* are time ranges (CLOCK_MONOTONIC, ns) in which something else disturbed the script (a stack sampler): the steps
-    that they touch count as traced.
+    that they touch count as traced, unless too few others remain.
     """
     import polars as pl
 
@@ -64,7 +67,7 @@ def _segment_columns(
     totals = phase_totals(found, segment)
     wall = np.diff(edges)
     duration = wall - totals["window"] - totals["evaluation"] - totals["checkpoint"]
-    traced = _touched(edges, _disturbances(found, excluded))
+    traced = _disturbed(edges, found, excluded)
     loader = intervals(found, marks.LOADER_ENTER)
     has_loader = bool(len(loader)) and bool(((loader.start_ns >= edges[0]) & (loader.start_ns <= edges[-1])).any())
     samples, tokens = _processed(found, segment, edges, loader if has_loader else None)
@@ -98,15 +101,22 @@ def _segment_columns(
     return columns
 
 
-def _disturbances(found: Marks, excluded: Sequence[tuple[int, int]]) -> tuple[Ints, Ints]:
-    """Trace windows, from the beginning of their start to the end of their stop, and what the caller names."""
+def _disturbed(edges: Ints, found: Marks, excluded: Sequence[tuple[int, int]]) -> NDArray[np.bool_]:
+    """Steps that must not be timed: touched by a trace window, or by what the caller names where enough others remain."""
+    traced = _touched(edges, _windows(found))
+    ranges = np.array(excluded, dtype=np.int64).reshape(-1, 2)
+    disturbed = traced | _touched(edges, union(ranges[:, 0], ranges[:, 1]))
+    return disturbed if np.count_nonzero(~disturbed) >= ENOUGH_UNDISTURBED else traced
+
+
+def _windows(found: Marks) -> tuple[Ints, Ints]:
+    """Trace windows, from the beginning of their start to the end of their stop."""
     opened = found.of(marks.WINDOW_START_ENTER)
     closed = found.of(marks.WINDOW_STOP_EXIT)
     ends = {int(number): int(at) for number, at in zip(closed.a, closed.time_ns, strict=True)}
     last = int(found.time_ns[-1]) if len(found) else 0
-    starts = [int(at) for at in opened.time_ns] + [int(s) for s, _ in excluded]
-    stops = [ends.get(int(number), last) for number in opened.a] + [int(e) for _, e in excluded]
-    return union(np.array(starts, dtype=np.int64), np.array(stops, dtype=np.int64))
+    stops = [ends.get(int(number), last) for number in opened.a]
+    return union(opened.time_ns, np.array(stops, dtype=np.int64))
 
 
 def _touched(edges: Ints, spans: tuple[Ints, Ints]) -> NDArray[np.bool_]:

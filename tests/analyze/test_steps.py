@@ -131,6 +131,17 @@ def test_excluded_times_count_as_traced():
     assert steps.filter(steps["traced"])["step"].to_list() == [6, 7, 8, 9]
 
 
+def test_a_run_that_lies_wholly_in_an_excluded_time_is_still_timed():
+    tape = Tape(start_ms=0)
+    for n in range(30):
+        if n == 20:
+            tape.span(marks.WINDOW_START_ENTER, 50)
+        tape.train_step()
+    steps = derive(tape, excluded=[(0, tape.now)])
+    assert steps["traced"].to_list() == [n >= 20 for n in range(30)]
+    assert headline(steps)["steady_count"] > 10
+
+
 def test_an_exception_in_a_step_loses_that_step_only():
     tape = Tape()
     for n in range(20):

@@ -189,6 +189,26 @@ def test_a_script_that_only_infers_has_a_step_per_outermost_call(record):
     assert steps["samples"].to_list() == [32] * 10
 
 
+def test_a_bound_call_kept_from_before_the_first_call_is_still_the_models(record):
+    # transformers' generate() keeps model.__call__ and calls it for every token but the first.
+    n, steps = counts(
+        record("""
+        class Wrapper(nn.Module):
+            def __init__(self):
+                super().__init__(); self.inner = net()
+            def forward(self, x):
+                return self.inner(x)
+        model = Wrapper().eval()
+        kept = model.__call__
+        with torch.no_grad():
+            for i in range(40):
+                (kept if i % 8 else model)(torch.randn(5, 16))
+    """)
+    )
+    assert n == 40
+    assert steps["samples"].to_list() == [5] * 40
+
+
 def test_inference_that_forgot_no_grad_is_still_inference(record):
     n, steps = counts(
         record("""

@@ -47,13 +47,22 @@ class Roots:
 
         @functools.wraps(original)
         def __call__(self, *args, **kwargs):
-            if is_compiling() or thread_index() in roots.active or not roots.adopt_if_root(self):
+            if is_compiling() or thread_index() in roots.active or not roots.marks_calls_of(self):
                 return original(self, *args, **kwargs)
             return type(self).__call__(self, *args, **kwargs)
 
         module.__call__ = __call__
         self._restore = lambda: setattr(module, "__call__", original) if module.__call__ is __call__ else None
         self.session.undo.append(("forward", self._restore))
+
+    def marks_calls_of(self, instance):
+        """Whether the instance's class marks its calls, after adopting it if this outermost call makes it a root.
+
+        A bound ``model.__call__`` kept from before (transformers' generate does so) comes here and not through the class.
+        """
+        if type(instance).__call__ in self.marked:
+            return True
+        return self.calls_left > 0 and not self.session.ended and self.adopt_if_root(instance)
 
     def adopt_if_root(self, instance):
         """Whether the instance's class now marks its calls."""
@@ -67,11 +76,11 @@ class Roots:
 
     def is_root(self, instance):
         """Whether this outermost call is a model's: it has parameters and is not part of preparing data."""
-        if len(self.marked) >= MOST_ROOT_CLASSES or type(instance).__call__ in self.marked:
+        if len(self.marked) >= MOST_ROOT_CLASSES:
             return False
         if next(iter(instance.parameters()), None) is None or self.is_worker():
             return False
-        frame = sys._getframe(3)
+        frame = sys._getframe(4)
         while frame is not None:
             if frame.f_code.co_name == "__next__" and frame.f_globals.get("__name__", "").startswith(
                 "torch.utils.data"
@@ -113,16 +122,21 @@ class Roots:
             thread = thread_index()
             if thread in active:
                 return call(self, *args, **kwargs)
+            active.add(
+                thread
+            )  # before anything that may fail: it also keeps the discovering __call__ from coming back here
             try:
                 where = roots.id_of(self) << 8 | thread
                 grad = grad_enabled()
                 flags = marks.FLAG_GRAD * grad | marks.FLAG_TRAINING * self.training
                 samples, tokens = count_batch(args or kwargs)
-                active.add(thread)
                 extend((now_ns(), marks.FORWARD_ENTER | where, flags, 0))
             except Exception as error:
                 session.broke("forward", error)
-                return call(self, *args, **kwargs)
+                try:
+                    return call(self, *args, **kwargs)
+                finally:
+                    active.discard(thread)
             try:
                 return call(self, *args, **kwargs)
             finally:
