@@ -18,6 +18,7 @@ def command(run: str | None, results_dir: str | None, **shown: Any) -> None:
     going.
     """
     from .. import api
-    from .show import show_run
+    from .show import STDOUT, show_run
 
+    shown["quiet"] |= shown["json_file"] == STDOUT
     show_run(api.load(run, results_dir=results_dir), run_word=run or "", **shown)
