@@ -32,14 +32,17 @@ Kind = Literal["operator", "annotation", "runtime", "python", "kernel"]
 
 @dataclass(frozen=True, kw_only=True)
 class Hotspot:
-    """An operator (within one module), over the traced steps. None is what the trace does not say."""
+    """An operator within one module, or one of repeated blocks, over the traced steps. None is what the trace does not say."""
 
     name: str
     kind: Kind
     #: Class of work (matmul, convolution, …); None for what is no operator.
     work: str | None = None
-    #: Dotted path of the module; ``optimizer`` inside an optimizer's step.
+    #: Dotted path of the module, ``blocks.*.mlp.0`` for the like of it in every block; ``optimizer`` inside an
+    #: optimizer's step.
     module: str | None = None
+    #: How many modules that is.
+    modules: int | None = None
     #: ``file:line`` of the user's Python that leads to most of it.
     line: str | None = None
     calls_per_step: float
@@ -101,6 +104,7 @@ class _Table:
     ) -> None:
         self.events, self.window, self.attribution = events, window, attribution
         self.nesting = nesting
+        self.family = families(attribution.modules)
         step = window.step_of(np.asarray(events.ts_ns, np.int64))
         inside = (nesting.depth >= 0) & (step >= 0) & (step < window.count)
         self.events_per_step = float((inside | events.in_categories(_FRAMES)).sum()) / window.count
@@ -112,8 +116,12 @@ class _Table:
         self.device_ns = self._device_ns(work)
 
     def _keys(self, members: Any) -> Any:
-        """Name and module as one sortable number."""
-        return np.asarray(self.events.name[members], np.int64) << 32 | (self.attribution.module[members] + 1)
+        """Name and family of modules as one sortable number."""
+        return np.asarray(self.events.name[members], np.int64) << 32 | (self._families(members) + 1)
+
+    def _families(self, members: Any) -> Any:
+        module = self.attribution.module[members]
+        return np.where(module >= 0, self.family[np.maximum(module, 0)], -1)
 
     def _device_ns(self, work: Launches) -> Any:
         """Device time launched directly by each event of the table."""
@@ -168,11 +176,13 @@ class _Table:
         seconds = device if basis == "device" else host
         name = self.events.names[self.events.name[members[0]]]
         kind = self._kind(int(members[0]))
+        modules = np.unique(self.attribution.module[members])
         return Hotspot(
             name=name,
             kind=kind,
             work=operator_class(name) if kind == "operator" else None,
-            module=_text(self.attribution.modules, int(self.attribution.module[members[0]])),
+            module=self._module(modules),
+            modules=len(modules) if modules[0] >= 0 else None,
             line=_text(self.attribution.lines, _heaviest(self.attribution.line[members], spent)),
             calls_per_step=len(members) / self.window.count,
             seconds_per_step=seconds,
@@ -184,6 +194,13 @@ class _Table:
             dtypes=_text(self.events.dtype_texts, _heaviest(self.events.dtypes[members], spent)),
             flops=self._flops(name, members),
         )
+
+    def _module(self, modules: Any) -> str | None:
+        """The path of the one module, or what those of a family have in common."""
+        if modules[0] < 0:
+            return None
+        path = self.attribution.modules[modules[0]]
+        return path if len(modules) == 1 else family_name(path)
 
     def _kind(self, index: int) -> Kind:
         category = self.events.categories[self.events.category[index]]
@@ -213,6 +230,19 @@ class _Table:
             basis="host",
             host_seconds_per_step=seconds,
         )
+
+
+def family_name(path: str) -> str:
+    """The path with the numbers of repeated blocks as ``*``: a number that has something below it."""
+    *above, last = path.split(".")
+    return ".".join([*("*" if part.isdigit() else part for part in above), last])
+
+
+def families(paths: list[str]) -> Any:
+    """For each path the number of its family; never empty, so that it can be indexed."""
+    codes: dict[str, int] = {}
+    numbers = [codes.setdefault(family_name(path), len(codes)) for path in paths]
+    return np.array(numbers or [-1], np.int64)
 
 
 def _text(texts: list[str], code: int) -> str | None:

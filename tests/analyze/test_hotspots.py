@@ -87,6 +87,21 @@ def test_operators_get_the_innermost_module_and_the_line_that_called_it(tmp_path
     assert not any(name.startswith(MARK) for name, _ in rows)
 
 
+def test_the_same_operator_of_repeated_blocks_is_one_row(tmp_path):
+    path = write(
+        tmp_path / "t.json",
+        mark("perfkit.step#1", 0, 200),
+        *(mark(f"{MARK}blocks.{n}.mlp.0|Linear|net.py:7", 20 * n, 9) for n in range(4)),
+        *(mark(f"{MARK}blocks.{n}.mlp.2|Linear|net.py:8", 20 * n + 10, 9) for n in range(1)),
+        *(op("aten::addmm", 20 * n + 1, 5) for n in range(4)),
+        op("aten::addmm", 12, 5),
+    )
+    rows = found(path)
+    assert rows["aten::addmm", "blocks.*.mlp.0"].calls_per_step == 4
+    assert rows["aten::addmm", "blocks.*.mlp.0"].modules == 4
+    assert rows["aten::addmm", "blocks.0.mlp.2"].modules == 1
+
+
 def test_backward_operators_get_the_module_of_their_forward_one(tmp_path):
     node = "autograd::engine::evaluate_function: "
     path = write(
