@@ -74,15 +74,16 @@ class Child:
 
     def wait(self, tick: Callable[[], None] = lambda: None, *, tick_s: float = TICK_S) -> Ended:
         """Wait for the end, passing signals on and calling *tick* about every *tick_s* seconds."""
+        woken: signal.struct_siginfo | None = None
         while True:
             ended = self._reap()
             if ended is not None:
                 return ended
-            info = signal.sigtimedwait(COLLECTED, tick_s)
-            if info is None:
+            if woken is None or woken.si_signo == signal.SIGCHLD:  # time has passed, or a sampler has ended
                 tick()
-            elif info.si_signo != signal.SIGCHLD:
-                self._pass_on(info)
+            else:
+                self._pass_on(woken)
+            woken = signal.sigtimedwait(COLLECTED, tick_s)
 
     def release(self) -> None:
         """Drop the signals that came while we were finishing, and receive them as before."""

@@ -47,6 +47,8 @@ from .tree import Tree
 SLOW_EVERY_S = 1.0
 # A new maximum of the summed resident sets by this factor asks for an exact figure at once.
 PEAK_FACTOR = 1.02
+# What exact figures may cost, as a part of one core, while memory is growing to its peak.
+GROWING_SHARE = 0.05
 
 
 class HostSampler(Sampler):
@@ -98,6 +100,7 @@ class HostSampler(Sampler):
         rss = sum(s.rss_bytes for s in stats)
         line = {"n": len(stats), "cpu": self._last_cpu_ns, "rss": rss, "busy": busy, "total": total}
         pss = self._pss.read(stats, rss)
+        self._rationed_s = self._pss.cost_s
         if pss is not None:
             line["pss"] = pss
         if time.monotonic() >= self._slow_at:
@@ -143,17 +146,18 @@ class _Pss:
         self._next = 0.0
         self._earliest = 0.0
         self._highest_rss = 0
+        self.cost_s = 0.0
 
     def read(self, stats: list[procfs.Stat], rss: int) -> int | None:
-        now = time.monotonic()
+        now, self.cost_s = time.monotonic(), 0.0
         higher = rss > PEAK_FACTOR * self._highest_rss
         if len(stats) < 2 or not (now >= self._next or (higher and now >= self._earliest)):
             return None
         before = time.thread_time()
         figures = [procfs.read_pss_bytes(s.pid) for s in stats]
-        cost = time.thread_time() - before
+        self.cost_s = time.thread_time() - before
         self._highest_rss = max(self._highest_rss, rss)
-        self._earliest = now + cost / OWN_SHARE / 5
-        self._next = now + max(SLOW_EVERY_S, cost / OWN_SHARE)
+        self._earliest = now + self.cost_s / GROWING_SHARE
+        self._next = now + max(SLOW_EVERY_S, self.cost_s / OWN_SHARE)
         known = [figure for figure in figures if figure is not None]
         return sum(known) if len(known) == len(figures) else None

@@ -66,4 +66,5 @@ def _version(name: str, folders: list[str]) -> str | None:
     found: Distribution | None = next(iter(MetadataPathFinder.find_distributions(context)), None)
     if found is None:
         return None
-    return found.metadata.get("Version") or None  # damaged metadata may lack it
+    # Damaged metadata may lack it.
+    return str(found.metadata["Version"]) or None if "Version" in found.metadata else None

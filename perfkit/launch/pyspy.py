@@ -53,6 +53,7 @@ class PySpy:
 
     def __init__(self, program: str, pid: int, *, rate_hz: int, duration_s: float) -> None:
         self.started_ns = time.monotonic_ns()
+        self._interrupted = self._killed = False
         self._output = _scratch("perfkit-stacks")
         self._messages = _scratch("perfkit-py-spy")
         out = self._output.fileno()
@@ -83,17 +84,23 @@ class PySpy:
 
     def interrupt(self) -> None:
         """Ask it to stop sampling and write what it has."""
-        if not self.ended():
+        if not self._interrupted and not self.ended():
+            self._interrupted = True
             self._process.send_signal(signal.SIGINT)
 
-    def result(self, timeout_s: float = 0.0) -> Sampled:
-        """Wait at most *timeout_s* for the end, kill it then, and read what it left."""
+    def wait(self, timeout_s: float) -> None:
+        """Wait at most *timeout_s* for the end, and kill it then."""
         try:
-            code = self._process.wait(timeout_s)
+            self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
+            self._killed = True
             self._process.kill()
             self._process.wait()
-            code = None
+
+    def result(self, timeout_s: float = 0.0) -> Sampled:
+        """What it left, once it has ended (at the latest after *timeout_s*)."""
+        self.wait(timeout_s)
+        code = None if self._killed else self._process.returncode
         text, said = clean(_content(self._output)), _content(self._messages)
         counts = _COUNTS.search(said)
         return Sampled(

@@ -36,6 +36,7 @@ class Sampler(ABC):
         self._reason = ""
         self._samples = 0
         self._cost_s = 0.0
+        self._rationed_s = 0.0  # cost of the last sample that has a ration of its own
         self._begun = time.monotonic()
 
     @abstractmethod
@@ -109,7 +110,8 @@ class Sampler(ABC):
             self._cost_s += cost
             if last:
                 return
-            self._stop.wait(max(interval_s(time.monotonic() - self._begun), cost / OWN_SHARE))
+            due = (cost - self._rationed_s) / OWN_SHARE
+            self._stop.wait(max(interval_s(time.monotonic() - self._begun), due))
 
     def _fail(self, reason: str) -> None:
         self._state, self._reason = "failed", f"{reason} (after {self._samples} samples)"

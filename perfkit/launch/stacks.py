@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -34,6 +35,10 @@ UNSEEN_S = 60.0
 RETRY_S = 0.5
 GIVE_UP_AFTER = 8
 STOP_TIMEOUT_S = 0.5
+FIRST_STEP_LOOK_S = 0.05
+LOOK_S = 0.25
+# In control/ while a window is open, so that a guest can wait with its trace window.
+SAMPLING = "sampling-stacks"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,9 +72,14 @@ class StackSampler:
 
     def tick(self) -> None:
         """Look at the clock and at the run, and open or close a window if it is time."""
-        if self._broken or time.monotonic() < self._next:
+        if self._broken:
+            if self._spy is not None:
+                self._spy.interrupt()
             return
-        self._next = time.monotonic() + 0.05
+        if time.monotonic() < self._next:
+            return
+        # The first step must find no sampler at work; later a look costs a reading of the ranks' files.
+        self._next = time.monotonic() + (FIRST_STEP_LOOK_S if self._stepping_since is None else LOOK_S)
         if self._stepping_since is None and windows.rank_folders(self._run):
             self._stepping_since = time.monotonic()
         if self._spy is not None:
@@ -88,10 +98,14 @@ class StackSampler:
         assert self._spy is not None
         if self._spy.ended():
             self._take(0)
-        elif (self._name() != "steady" and self._stepping_since is not None) or (
-            self._name() == "steady" and windows.trace_is_open(self._run)
-        ):
+        elif self._in_the_way():
             self._spy.interrupt()
+            self._next = 0.0  # so that the window is closed as soon as it has ended
+
+    def _in_the_way(self) -> bool:
+        if self._name() == "steady":
+            return windows.trace_is_open(self._run)
+        return self._stepping_since is not None
 
     def _maybe_open(self) -> None:
         if self._stepping_since is not None:
@@ -122,10 +136,14 @@ class StackSampler:
         start_ns = self._spy.started_ns
         self._windows.append(Window(name=name, start_ns=start_ns, end_ns=None, rate_hz=RATE_HZ, file=file))
         self._write_index()
+        self._touch(SAMPLING, exists=True)
 
     def _take(self, timeout_s: float) -> None:
         assert self._spy is not None
-        sampled, opened = self._spy.result(timeout_s), self._windows.pop()
+        self._spy.wait(timeout_s)
+        end_ns = time.monotonic_ns()
+        self._touch(SAMPLING, exists=False)
+        sampled, opened = self._spy.result(), self._windows.pop()
         self._spy = None
         if sampled.interrupted_early:
             pass  # asked to end before it had begun: no window, and no failure
@@ -133,7 +151,6 @@ class StackSampler:
             self._failures.append(sampled.failure)
             self._after_failure(opened)
         else:
-            end_ns = time.monotonic_ns()
             self._windows.append(
                 Window(
                     **{
@@ -157,6 +174,14 @@ class StackSampler:
     def _write_index(self) -> None:
         index = {"windows": [asdict(window) for window in self._windows]}
         self._write(layout.STACKS_INDEX, json.dumps(index, indent=1) + "\n")
+
+    def _touch(self, name: str, *, exists: bool) -> None:
+        file = self._run / layout.CONTROL / name
+        with suppress(OSError):  # a word to the guest, not a result: a full disk will show elsewhere
+            if exists:
+                file.touch()
+            else:
+                file.unlink(missing_ok=True)
 
     def _write(self, name: str, text: str) -> None:
         scratch = self._run / f".{name}.tmp"

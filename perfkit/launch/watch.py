@@ -36,7 +36,7 @@ def watch(pid: int, run: Path, *, stacks: bool = True, traced: bool = True) -> N
     session = Session(run, pid, stacks=stacks, traced=traced)
     session.start()
     control = run / layout.CONTROL
-    (control / READY).write_text(f"{os.getpid()}\n", encoding="ascii")
+    _say(control / READY)
     while process.lives() and not (control / STOP).exists():
         if signal.sigtimedwait(_ASKED, TICK_S) is not None:
             break
@@ -49,6 +49,13 @@ def watch(pid: int, run: Path, *, stacks: bool = True, traced: bool = True) -> N
     if not process.lives() and info.info.status == "running":
         # Nobody is left to say how it ended; the process is not our child, so its exit code is not to be had.
         info.update(status="killed", ended_monotonic_ns=time.monotonic_ns())
+
+
+def _say(ready: Path) -> None:
+    """Whoever sees the file finds our number in it."""
+    scratch = ready.with_suffix(".tmp")
+    scratch.write_text(f"{os.getpid()}\n", encoding="ascii")
+    scratch.replace(ready)
 
 
 class _Watched:

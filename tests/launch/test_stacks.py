@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ import pytest
 
 from perfkit.analyze import stacks
 from perfkit.launch import pyspy
-from perfkit.launch.stacks import StackSampler
+from perfkit.launch.stacks import SAMPLING, StackSampler
 from perfkit.launch.windows import last_trace, trace_is_open
 from perfkit.model import marks
 from perfkit.runs.reader import Run
@@ -173,8 +174,8 @@ def window_note(time_ns, state="closed"):
 
 
 def mark(recorder, kind):
-    recorder.words.extend((time.monotonic_ns(), marks.tag(kind), 0, 0))
-    recorder.flush()
+    with open(Path(recorder.folder) / "marks.bin", "ab") as file:
+        file.write(struct.pack("4q", time.monotonic_ns(), marks.tag(kind), 0, 0))
 
 
 def test_an_open_trace_window_is_known_by_its_marks(rank, tmp_path):
@@ -202,10 +203,11 @@ def test_the_last_word_on_a_window_and_its_age(rank, tmp_path):
 
 def test_the_steady_window_waits_for_the_trace_window_and_gives_way_to_a_new_one(rank, tmp_path, monkeypatch):
     monkeypatch.setattr("perfkit.launch.stacks.SETTLE_S", 0.2)
+    (tmp_path / "control").mkdir()
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(30)"])
+    time.sleep(0.3)
+    sampler = StackSampler(tmp_path, child.pid, traced=True)
     try:
-        time.sleep(0.3)
-        sampler = StackSampler(tmp_path, child.pid, traced=True)
         mark(rank, marks.WINDOW_START_EXIT)
         tick(sampler, 0.5)
         assert windows(tmp_path) == []
@@ -214,14 +216,17 @@ def test_the_steady_window_waits_for_the_trace_window_and_gives_way_to_a_new_one
         tick(sampler, 1.0)
         assert [w["name"] for w in windows(tmp_path)] == ["steady"]
         assert windows(tmp_path)[0]["end_ns"] is None
+        assert (tmp_path / "control" / SAMPLING).exists()
         mark(rank, marks.WINDOW_START_EXIT)
-        tick(sampler, 0.6)
+        tick(sampler, 1.0)
         (closed,) = windows(tmp_path)
         assert closed["end_ns"] - closed["start_ns"] < 2e9
-        assert sampler.finish().state == "on"
+        assert not (tmp_path / "control" / SAMPLING).exists()
     finally:
+        told = sampler.finish()
         child.kill()
         child.wait()
+    assert told.state == "on"
 
 
 def test_a_script_with_a_profiler_of_its_own_is_left_alone(rank, tmp_path):
