@@ -196,11 +196,11 @@ class _Table:
         )
 
     def _module(self, modules: Any) -> str | None:
-        """The path of the one module, or what those of a family have in common."""
+        """The path of the one module; for those of a family with ``*`` where they differ."""
         if modules[0] < 0:
             return None
-        path = self.attribution.modules[modules[0]]
-        return path if len(modules) == 1 else family_name(path)
+        paths = [self.attribution.modules[code].split(".") for code in modules]
+        return ".".join(parts[0] if len(set(parts)) == 1 else "*" for parts in zip(*paths, strict=True))
 
     def _kind(self, index: int) -> Kind:
         category = self.events.categories[self.events.category[index]]
@@ -233,7 +233,7 @@ class _Table:
 
 
 def family_name(path: str) -> str:
-    """The path with the numbers of repeated blocks as ``*``: a number that has something below it."""
+    """The path with every number that has something below it, as those of repeated blocks have, as ``*``."""
     *above, last = path.split(".")
     return ".".join([*("*" if part.isdigit() else part for part in above), last])
 

@@ -275,3 +275,46 @@ def test_every_operator_of_torchs_table_is_in_the_events_table(profiled):
         if events.categories[category] in ("cpu_op", "user_annotation"):
             counts[events.names[code]] = counts.get(events.names[code], 0) + 1
     assert {one.key: one.count for one in averages} == counts
+
+
+@pytest.mark.slow
+def test_most_operator_time_of_a_real_window_carries_a_module(tmp_path, monkeypatch):
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    layer = torch.nn.TransformerEncoderLayer(64, 4, 256, batch_first=True)
+    model = torch.nn.Sequential(
+        torch.nn.Embedding(100, 64),
+        torch.nn.TransformerEncoder(layer, 3, enable_nested_tensor=False),
+        torch.nn.Linear(64, 100),
+    )
+    optimizer = torch.optim.AdamW(model.parameters())
+    tokens = torch.randint(0, 100, (8, 32))
+    paths = {id(module): path for path, module in model.named_modules()}
+    call, record = torch.nn.Module.__call__, torch.profiler.record_function
+
+    def named(self, *args, **kwargs):
+        with record(f"{MARK}{paths.get(id(self), '?')}|{type(self).__name__}|train.py:1"):
+            return call(self, *args, **kwargs)
+
+    monkeypatch.setattr(torch.nn.Module, "__call__", named)
+
+    def step():
+        optimizer.zero_grad()
+        model(tokens).float().log_softmax(-1).mean().backward()
+        optimizer.step()
+
+    step()
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], record_shapes=True) as profile:
+        for number in range(3):
+            with record(f"perfkit.step#{number}"):
+                step()
+    path = tmp_path / "trace.json"
+    profile.export_chrome_trace(str(path))
+    analysis = analyze_trace(path)
+    operators = [row for row in analysis.hotspots if row.kind == "operator"]
+    with_module = sum(row.seconds_per_step for row in operators if row.module)
+    assert analysis.step_numbers == [0, 1, 2]
+    assert with_module / sum(row.seconds_per_step for row in operators) > 0.8
+    backward = [row for row in operators if row.name == "aten::mm"]
+    assert {"1.layers.*.linear1", "1.layers.*.linear2", "2"} <= {row.module for row in backward}
+    assert sum(row.share for row in analysis.hotspots) == pytest.approx(1, abs=0.1)
