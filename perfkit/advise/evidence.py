@@ -275,6 +275,14 @@ class Evidence(Facts):
         return self._of_utilization("cores_used") / (self.rank_count or 1)
 
     @lazy
+    def worker_cores(self) -> float:
+        """Cores that each rank's loader workers kept busy together."""
+        roles = self.need("utilization").get("roles") or {}
+        if "loader worker" not in roles:
+            raise Unavailable("no loader worker was sampled")
+        return float(roles["loader worker"]) / (self.rank_count or 1)
+
+    @lazy
     def others_cores(self) -> float:
         """Cores that everybody else on the machine kept busy meanwhile."""
         return self._of_utilization("others_cores")

@@ -15,8 +15,8 @@ epochs' first batches, the cure is ``persistent_workers=True``, not more workers
 How the gain is told. With ``w`` workers a step takes ``max(compute, load / w, cpu / cores)``: the loader
 hides behind the compute up to ``w`` times its own pace, and no number of workers makes the machine's cores
 do more than they can (``cpu``: CPU seconds per step of the whole process tree, measured). The high end is
-that; the low end adds 15 % for contention and uneven batches, a tenth of the loading time for handing
-tensors over, and starting the workers in every epoch. It is not the share of the phase: a loader that takes
+that; the low end adds 15 % for contention and uneven batches, 7 % of the loading time for handing tensors
+over, and starting the workers in every epoch. It is not the share of the phase: a loader that takes
 ten times as long as the model does not vanish behind two workers.
 
 It is silent without a loader (batches made by hand are no loader's fault), for waits below 5 %, and so when
@@ -40,11 +40,18 @@ SLACK = 1.15
 # Receiving a batch from a worker, in s: 0.1 ms for a few small tensors, more for many or large ones, which
 # cost in proportion to what was loaded.
 HANDOVER_S = (0.1e-3, 0.6e-3)
-HANDOVER_OF_LOAD = 0.10
+HANDOVER_OF_LOAD = 0.07
 # Forking a worker of a process that has torch loaded, in s, where workers are started anew in each epoch.
-WORKER_START_S = 0.05
-# Waits at the first batches are the matter when the others alone would not make the rule speak.
-CHEAPER_LOAD = 0.5
+WORKER_START_S = 0.03
+# Of the waits at the first batches, what starting the workers accounts for at least; the rest is making the
+# batch.
+MIN_GONE_WITH_STARTS = 0.5
+# What cheaper loading may give depends on the cure: from a quarter of the wait to all of it.
+CHEAPER_LOW = 0.25
+# Workers that compute for less than this part of their time wait for something else: storage, network, locks.
+MIN_COMPUTING = 0.5
+HOW_STORAGE = "the workers wait for storage: fewer and larger files, a local copy, a cache in memory"
+HOW_DECODE = "decode and resize once and store the result; or do the transforms on the device, on whole batches"
 LINK = "https://pytorch.org/docs/stable/data.html#multi-process-data-loading"
 
 Row = dict[str, Any]
@@ -56,6 +63,7 @@ def check(
     cores: int,
     loader_waits: Row | None = None,
     cores_used: float | None = None,
+    worker_cores: float | None = None,
 ) -> Finding | None:
     """Judge the wait for batches."""
     step, wait = step_seconds(breakdown), phase_seconds(breakdown, "data")
@@ -72,7 +80,7 @@ def check(
     if workers and _waits_at_starts(loader, loader_waits, step):
         return _persistent(evidence, loader, wait, step)
     if workers >= cores and workers > 0:
-        return _cheaper(evidence, wait, step)
+        return _cheaper(evidence, wait, step, workers, worker_cores)
     return _more_workers(evidence, loader, cores, wait, step, cores_used)
 
 
@@ -159,7 +167,7 @@ def _persistent(evidence: Row, loader: Row, wait: float, step: float) -> Finding
         title="Keep the loader's workers between epochs",
         evidence=evidence,
         # The first batch still has to be made; what goes is starting the processes.
-        saves=saved(step, (step - wait, step - CHEAPER_LOAD * wait)),
+        saves=saved(step, (step - wait, step - MIN_GONE_WITH_STARTS * wait)),
         confidence="medium",
         fix=Fix(name="loader-workers", parameters={"persistent_workers": True}),
         how="DataLoader(..., persistent_workers=True), made once, outside the epochs' loop",
@@ -167,18 +175,19 @@ def _persistent(evidence: Row, loader: Row, wait: float, step: float) -> Finding
     )
 
 
-def _cheaper(evidence: Row, wait: float, step: float) -> Finding | None:
+def _cheaper(evidence: Row, wait: float, step: float, workers: int, worker_cores: float | None) -> Finding:
     evidence["workers"] = "as many as cores: more would compete, not help"
-    gain = saved(step, (max(step - wait, step * CHEAPER_LOAD), step - wait))
-    low = min(gain.low, CHEAPER_LOAD * gain.high)
+    if worker_cores is not None:
+        evidence["workers compute"] = f"{percent(worker_cores / workers)} of their time"
+    is_waiting = worker_cores is not None and worker_cores < MIN_COMPUTING * workers
     return Finding(
         rule="input",
         cause="input",
-        title="Make loading a batch cheaper",
+        title="Make reading a batch cheaper" if is_waiting else "Make preparing a batch cheaper",
         evidence=evidence,
-        saves=Interval(low=low, high=gain.high),
+        saves=saved(step, (step - wait, step - CHEAPER_LOW * wait)),
         confidence="low",
         fix=None,
-        how="decode and resize once and store the result; or draft-decode, larger reads, transforms on the device",
+        how=HOW_STORAGE if is_waiting else HOW_DECODE,
         links=[LINK],
     )

@@ -60,6 +60,13 @@ def test_workers_as_many_as_cores_get_another_cure(ask, phases):
     assert 0 < said.saves.low < said.saves.high <= 0.5
 
 
+@pytest.mark.parametrize(("busy", "said"), [(3.8, "transforms"), (0.4, "storage")])
+def test_the_other_cure_depends_on_whether_the_workers_compute_or_wait(ask, phases, busy, said):
+    loader = {**SLEEPER, "num_workers": 4}
+    finding = ask("input", loader=loader, cores=4, worker_cores=busy, breakdown=phases(data=0.05, forward=0.05))
+    assert said in finding.how and "of their time" in finding.evidence["workers compute"]
+
+
 def test_waits_at_the_start_of_epochs_ask_for_workers_that_stay(ask, phases):
     loader = {**SLEEPER, "num_workers": 4}
     waits = {"seconds": 10.0, "batches": 1000, "starts": 10, "first_seconds": 9.9}
