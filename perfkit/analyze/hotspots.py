@@ -3,64 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
 
 import numpy as np
 
 from ..trace.events import Events
-from .attribution import MODULE_MARK, Attribution, attribute
-from .classes import operator_class
-from .flops import operator_flops
+from .attribution import Attribution, attribute
+from .classes import kernel_class
+from .hot_rows import Hotspot
 from .launches import RUNTIME, Launches
-from .nesting import Nesting, nest
-from .spans import union
+from .nesting import nest
+from .operator_table import SMALLEST, OperatorTable
 from .traced_steps import Window
 
 ROWS = 60
 HOST = ("cpu_op", "user_annotation", *RUNTIME)
 _FRAMES = "python_function"
-_OUR_STEP, _THEIR_STEP = "perfkit.step#", "ProfilerStep#"
-# What takes a smaller share of the step than this is no hot spot.
-SMALLEST = 1e-5
 # Below this the profiler's cost cannot be told from noise, and host times are left as they are.
 CORRECTED_FROM = 1.1
-# The most that one recorded event was seen to cost a host: 3.1 µs, with shapes, memory and CUDA calls recorded.
-EVENT_COST_MOST_NS = 3100.0
-
-Kind = Literal["operator", "annotation", "runtime", "python", "kernel"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Hotspot:
-    """An operator within one module, or one of repeated blocks, over the traced steps. None is what the trace does not say."""
-
-    name: str
-    kind: Kind
-    #: Class of work (matmul, convolution, …); None for what is no operator.
-    work: str | None = None
-    #: Dotted path of the module, ``blocks.*.mlp.0`` for the like of it in every block; ``optimizer`` inside an
-    #: optimizer's step.
-    module: str | None = None
-    #: How many modules that is.
-    modules: int | None = None
-    #: ``file:line`` of the user's Python that leads to most of it.
-    line: str | None = None
-    calls_per_step: float
-    #: Device time if *basis* is device, else host self time.
-    seconds_per_step: float
-    #: Of the step.
-    share: float
-    basis: Literal["host", "device"]
-    host_seconds_per_step: float | None = None
-    device_seconds_per_step: float | None = None
-    #: Input shapes and types that take the most of it, as the trace writes them.
-    shapes: str | None = None
-    dtypes: str | None = None
-    #: Floating-point operations and bytes moved, per step.
-    flops: float | None = None
-    bytes: float | None = None
-    #: compute, memory or latency, once a roofline says so.
-    bound: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,171 +47,49 @@ def hotspots(
     calls = nest(events, host)
     frames = events.in_categories(_FRAMES)
     tree = nest(events, host | frames) if frames.any() else calls
-    table = _Table(events, window, calls, attribute(events, tree), work)
+    marks = attribute(events, tree)
+    table = OperatorTable(events, window, calls, marks, work)
     correction = None
     if step_s > 0 and profiled_step_s / step_s >= CORRECTED_FROM:
         correction = table.take_off((profiled_step_s - step_s) * 1e9)
-    on_device = table.rows("device", step_s, rows) if len(work) else []
-    return HotspotView(host=table.rows("host", step_s, rows), device=on_device, correction_ns=correction)
+    on_device: list[Hotspot] = []
+    if len(work):
+        on_device = [*table.rows("device", step_s, rows), *_lone_kernels(events, window, work, marks, step_s, rows)]
+        on_device.sort(key=lambda row: -row.seconds_per_step)
+    return HotspotView(host=table.rows("host", step_s, rows), device=on_device[:rows], correction_ns=correction)
 
 
-class _Table:
-    """Groups of operator calls: one per name and module."""
-
-    def __init__(
-        self, events: Events, window: Window, nesting: Nesting, attribution: Attribution, work: Launches
-    ) -> None:
-        self.events, self.window, self.attribution = events, window, attribution
-        self.nesting = nesting
-        self.family = families(attribution.modules)
-        step = window.step_of(np.asarray(events.ts_ns, np.int64))
-        inside = (nesting.depth >= 0) & (step >= 0) & (step < window.count)
-        self.events_per_step = float((inside | events.in_categories(_FRAMES)).sum()) / window.count
-        self.members = np.flatnonzero(inside & ~events.name_matches(MODULE_MARK, _OUR_STEP, _THEIR_STEP))
-        self.host_ns = nesting.self_ns.astype(np.float64)
-        self.python_ns = self._python_ns()
-        keys = self._keys(self.members)
-        self.keys, self.group = np.unique(keys, return_inverse=True)
-        self.device_ns = self._device_ns(work)
-
-    def _keys(self, members: Any) -> Any:
-        """Name and family of modules as one sortable number."""
-        return np.asarray(self.events.name[members], np.int64) << 32 | (self._families(members) + 1)
-
-    def _families(self, members: Any) -> Any:
-        module = self.attribution.module[members]
-        return np.where(module >= 0, self.family[np.maximum(module, 0)], -1)
-
-    def _device_ns(self, work: Launches) -> Any:
-        """Device time launched directly by each event of the table."""
-        steps = self.window.count
-        mine = (work.step >= 0) & (work.step < steps) & (work.operator >= 0)
-        spent = (work.end_ns - work.start_ns)[mine]
-        return np.bincount(work.operator[mine], weights=spent, minlength=len(self.events))
-
-    def _python_ns(self) -> float:
-        """Time of the steps in which no operator, annotation or runtime call was running on any thread."""
-        busy = union(self.events.ts_ns[self.members], self.events.end_ns[self.members])
-        inside = busy.clipped(self.window.start_ns, self.window.end_ns)
-        return float(self.window.end_ns - self.window.start_ns - inside.total)
-
-    def take_off(self, added_ns: float) -> float:
-        """Take *added_ns* per step, what the profiler added, off the host times. Returns the cost per event used.
-
-        Half of an event's cost lies in it, half in what it runs inside. What no credible cost per event explains
-        (driver calls cost more under a profiler) is taken off everything alike.
-        """
-        added_ns *= self.window.count
-        total = float(self.host_ns[self.members].sum()) + self.python_ns
-        cost = min(added_ns / max(self.events_per_step * self.window.count, 1.0), EVENT_COST_MOST_NS)
-        touched = self.nesting.depth >= 0
-        removed = np.where(touched, cost * (1 + self.nesting.children) / 2, 0.0)
-        self.host_ns = np.maximum(self.host_ns - removed, 0.0)
-        tops = int((self.nesting.parent[self.members] < 0).sum())
-        self.python_ns = max(self.python_ns - cost * tops / 2, 0.0)
-        left = float(self.host_ns[self.members].sum()) + self.python_ns
-        target = max(total - added_ns, 0.0)
-        if left > target:
-            self.host_ns *= target / left
-            self.python_ns *= target / left
-        return cost
-
-    def rows(self, basis: Literal["host", "device"], step_s: float, limit: int) -> list[Hotspot]:
-        """The *limit* groups with the most time, of what takes at least SMALLEST of the step."""
-        spent = self.device_ns if basis == "device" else self.host_ns
-        time = np.bincount(self.group, weights=spent[self.members], minlength=len(self.keys))
-        floor = step_s * 1e9 * self.window.count * SMALLEST
-        order = [int(group) for group in np.argsort(-time, kind="stable")[:limit] if time[group] > floor]
-        made = [self._row(group, basis, step_s) for group in order]
-        if basis == "host" and self.python_ns > floor:
-            made.append(self._python_row(step_s))
-        return sorted(made, key=lambda row: -row.seconds_per_step)
-
-    def _row(self, group: int, basis: Literal["host", "device"], step_s: float) -> Hotspot:
-        members = self.members[self.group == group]
-        scale = 1e-9 / self.window.count
-        host, device = float(self.host_ns[members].sum()) * scale, float(self.device_ns[members].sum()) * scale
-        spent = (self.device_ns if basis == "device" else self.host_ns)[members]
-        seconds = device if basis == "device" else host
-        name = self.events.names[self.events.name[members[0]]]
-        kind = self._kind(int(members[0]))
-        modules = np.unique(self.attribution.module[members])
-        return Hotspot(
-            name=name,
-            kind=kind,
-            work=operator_class(name) if kind == "operator" else None,
-            module=self._module(modules),
-            modules=len(modules) if modules[0] >= 0 else None,
-            line=_text(self.attribution.lines, _heaviest(self.attribution.line[members], spent)),
-            calls_per_step=len(members) / self.window.count,
-            seconds_per_step=seconds,
-            share=seconds / step_s if step_s else 0.0,
-            basis=basis,
-            host_seconds_per_step=host,
-            device_seconds_per_step=device or None,
-            shapes=_text(self.events.shape_texts, _heaviest(self.events.shapes[members], spent)),
-            dtypes=_text(self.events.dtype_texts, _heaviest(self.events.dtypes[members], spent)),
-            flops=self._flops(name, members),
-        )
-
-    def _module(self, modules: Any) -> str | None:
-        """The path of the one module; for those of a family with ``*`` where they differ."""
-        if modules[0] < 0:
-            return None
-        paths = [self.attribution.modules[code].split(".") for code in modules]
-        return ".".join(parts[0] if len(set(parts)) == 1 else "*" for parts in zip(*paths, strict=True))
-
-    def _kind(self, index: int) -> Kind:
-        category = self.events.categories[self.events.category[index]]
-        if category == "cpu_op":
-            return "operator"
-        return "annotation" if category == "user_annotation" else "runtime"
-
-    def _flops(self, name: str, members: Any) -> float | None:
-        """Per step; None unless every call's are known."""
-        codes, counts = np.unique(self.events.shapes[members], return_counts=True)
-        total = 0.0
-        for code, count in zip(codes.tolist(), counts.tolist(), strict=True):
-            one = operator_flops(name, self.events.shape_texts[code] if code >= 0 else "")
-            if one is None:
-                return None
-            total += one * count
-        return total / self.window.count
-
-    def _python_row(self, step_s: float) -> Hotspot:
-        seconds = self.python_ns * 1e-9 / self.window.count
-        return Hotspot(
-            name="Python between operators",
-            kind="python",
-            calls_per_step=1.0,
-            seconds_per_step=seconds,
-            share=seconds / step_s if step_s else 0.0,
-            basis="host",
-            host_seconds_per_step=seconds,
-        )
+def _lone_kernels(
+    events: Events, window: Window, work: Launches, marks: Attribution, step_s: float, limit: int
+) -> list[Hotspot]:
+    """Device work that no operator launched (CUDA graphs, libraries that launch by themselves), by kernel."""
+    mine = np.flatnonzero((work.step >= 0) & (work.step < window.count) & (work.operator < 0))
+    names, where = np.unique(events.name[work.event[mine]], return_inverse=True)
+    spent = np.bincount(where, weights=(work.end_ns - work.start_ns)[mine], minlength=len(names))
+    floor = step_s * 1e9 * window.count * SMALLEST
+    return [
+        _lone_kernel(events, window, work, marks, mine[where == group], step_s)
+        for group in np.argsort(-spent, kind="stable")[:limit]
+        if spent[group] > floor
+    ]
 
 
-def family_name(path: str) -> str:
-    """The path with every number that has something below it, as those of repeated blocks have, as ``*``."""
-    *above, last = path.split(".")
-    return ".".join([*("*" if part.isdigit() else part for part in above), last])
-
-
-def families(paths: list[str]) -> Any:
-    """For each path the number of its family; never empty, so that it can be indexed."""
-    codes: dict[str, int] = {}
-    numbers = [codes.setdefault(family_name(path), len(codes)) for path in paths]
-    return np.array(numbers or [-1], np.int64)
-
-
-def _text(texts: list[str], code: int) -> str | None:
-    return texts[code] if code >= 0 else None
-
-
-def _heaviest(codes: Any, weights: Any) -> int:
-    """The code with the largest weight; -1 when none is known."""
-    known = codes >= 0
-    if not known.any():
-        return -1
-    unique, where = np.unique(codes[known], return_inverse=True)
-    return int(unique[np.bincount(where, weights=weights[known]).argmax()])
+def _lone_kernel(
+    events: Events, window: Window, work: Launches, marks: Attribution, members: object, step_s: float
+) -> Hotspot:
+    index = np.asarray(members)
+    name = events.names[events.name[work.event[index[0]]]]
+    seconds = float((work.end_ns - work.start_ns)[index].sum()) * 1e-9 / window.count
+    launch = int(work.launch[index[0]])
+    module = int(marks.module[launch]) if launch >= 0 else -1
+    return Hotspot(
+        name=name,
+        kind="kernel",
+        work=kernel_class(name),
+        module=marks.modules[module] if module >= 0 else None,
+        calls_per_step=len(index) / window.count,
+        seconds_per_step=seconds,
+        share=seconds / step_s if step_s else 0.0,
+        basis="device",
+        device_seconds_per_step=seconds,
+    )

@@ -8,9 +8,11 @@ from pathlib import Path
 from ..trace.events import Events
 from ..trace.kineto import Trace, read
 from .device import DeviceView, Share, device_view, kernel_labels
-from .hotspots import EVENT_COST_MOST_NS, Hotspot, HotspotView, hotspots
+from .hot_rows import Hotspot
+from .hotspots import HotspotView, hotspots
 from .kernels import KernelRow, kernel_table
 from .launches import join
+from .operator_table import EVENT_COST_MOST_NS
 from .traced_steps import Window, steps_of
 
 # What tracing adds per recorded host event to a step that waits for the host. Measured: 0.25–0.8 µs on plain CPU

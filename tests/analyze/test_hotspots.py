@@ -177,6 +177,25 @@ def test_on_a_device_trace_operators_are_ordered_by_the_kernels_they_launch():
     assert sum(row.seconds_per_step for row in analysis.hotspots) == pytest.approx(total, rel=0.02)
 
 
+def test_kernels_that_no_operator_launched_are_shown_themselves(tmp_path):
+    """As in a replayed CUDA graph: one launch, many kernels."""
+    rows = [mark("perfkit.step#1", 0, 100), mark(MARK + "net|Net|", 1, 10)]
+    rows.append(("cudaGraphLaunch", 2, 3, "cuda_runtime", 1, {"correlation": 9}))
+    for name, start in (("gemm_a", 10), ("gemm_a", 30), ("relu_elementwise_kernel", 50)):
+        rows.append((name, start, 15, "kernel", 7, {"device": 0, "stream": 7, "correlation": 9}))
+    analysis = analyze_trace(write(tmp_path / "t.json", *rows))
+    first, second = analysis.hotspots
+    assert (first.name, first.kind, first.work, first.module, first.calls_per_step) == (
+        "gemm_a",
+        "kernel",
+        "matmul",
+        "net",
+        2,
+    )
+    assert first.share == pytest.approx(0.3)
+    assert second.work == "elementwise"
+
+
 def test_other_peoples_stacks_name_modules_and_lines():
     analysis = analyze_trace(DATA / "mlp_small_2steps.json.gz")
     mine = sum(row.seconds_per_step for row in analysis.hotspots if row.module)
