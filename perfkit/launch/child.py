@@ -3,7 +3,7 @@ r"""One process: started faithfully, signals passed on exactly once, its end rep
 The child stays in our process group, so that it owns the terminal as it would without us. That decides about
 signals: what the terminal sends (Ctrl-C, Ctrl-\; the kernel marks it SI_KERNEL) has reached the child
 already, and so has what went to the whole group (`canary`), while what a process sends to us alone is
-passed on. We block those signals and collect them with sigtimedwait, so that none of them can interrupt us
+passed on. We block those signals and collect them (`signals`), so that none of them can interrupt us
 in the middle of a write. The child gets the mask and the dispositions that we were started with.
 """
 
@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from .canary import Canary
+from .signals import Received, collect
 
 FORWARDED = frozenset(
     getattr(signal, name)
@@ -25,7 +26,6 @@ FORWARDED = frozenset(
     if hasattr(signal, name)
 )
 COLLECTED = FORWARDED | {signal.SIGCHLD}
-SI_KERNEL = 0x80  # asm-generic/siginfo.h: sent by the kernel; for these signals, by the terminal
 PR_SET_PTRACER = 0x59616D61  # linux/prctl.h ("Yama"): who may trace this process where ptrace_scope is 1
 TICK_S = 0.05
 
@@ -74,28 +74,28 @@ class Child:
 
     def wait(self, tick: Callable[[], None] = lambda: None, *, tick_s: float = TICK_S) -> Ended:
         """Wait for the end, passing signals on and calling *tick* about every *tick_s* seconds."""
-        woken: signal.struct_siginfo | None = None
+        woken: Received | None = None
         while True:
             ended = self._reap()
             if ended is not None:
                 return ended
-            if woken is None or woken.si_signo == signal.SIGCHLD:  # time has passed, or a sampler has ended
+            if woken is None or woken.number == signal.SIGCHLD:  # time has passed, or a sampler has ended
                 tick()
             else:
                 self._pass_on(woken)
-            woken = signal.sigtimedwait(COLLECTED, tick_s)
+            woken = collect(COLLECTED, tick_s)
 
     def release(self) -> None:
         """Drop the signals that came while we were finishing, and receive them as before."""
         self._canary.stop()
-        while signal.sigtimedwait(COLLECTED, 0) is not None:
+        while collect(COLLECTED, 0) is not None:
             pass
         signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
 
-    def _pass_on(self, info: signal.struct_siginfo) -> None:
-        if info.si_code == SI_KERNEL or self._canary.heard(info.si_signo):
+    def _pass_on(self, received: Received) -> None:
+        if received.from_terminal or self._canary.heard(received.number):
             return
-        os.kill(self.pid, info.si_signo)  # not reaped yet, so the number is still its own
+        os.kill(self.pid, received.number)  # not reaped yet, so the number is still its own
 
     def _reap(self) -> Ended | None:
         pid, status, usage = os.wait4(self.pid, os.WNOHANG)

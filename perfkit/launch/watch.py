@@ -21,10 +21,11 @@ from . import handshake, procfs
 from .child import TICK_S
 from .infofile import InfoFile
 from .session import Session
+from .signals import collect
 
 STOP = "stop"  # in control/: asks the watcher to end
 READY = "watching"  # in control/: the watcher is at work
-_ASKED = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+_ASKED = frozenset((signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
 
 
 def watch(pid: int, run: Path, *, stacks: bool = True, traced: bool = True) -> None:
@@ -38,7 +39,7 @@ def watch(pid: int, run: Path, *, stacks: bool = True, traced: bool = True) -> N
     control = run / layout.CONTROL
     _say(control / READY)
     while process.lives() and not (control / STOP).exists():
-        if signal.sigtimedwait(_ASKED, TICK_S) is not None:
+        if collect(_ASKED, TICK_S) is not None:
             break
         session.tick()
     collectors = session.finish(None)

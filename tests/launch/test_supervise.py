@@ -274,6 +274,21 @@ def _read_until(terminal, word):
     return said
 
 
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_without_sigtimedwait_signals_are_passed_on_all_the_same(supervised, name):
+    script = supervised.write(COUNTING)
+    without = "import runpy, signal, sys; del signal.sigtimedwait; sys.argv.pop(0); "
+    without += "runpy.run_path(sys.argv[0], run_name='__main__')"
+    drive, *words = supervised.argv("script", str(script))[1:]
+    argv = [sys.executable, "-c", without, drive, *words]
+    process = subprocess.Popen(argv, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(getattr(signal, name))
+    assert process.stdout.readline().split() == [name]
+    assert process.wait(20) == 42
+    process.stdout.close()
+
+
 def test_the_script_gets_the_mask_and_dispositions_that_perfkit_was_started_with(supervised):
     source = """
         import signal
@@ -333,6 +348,17 @@ def test_a_results_path_that_cannot_be_made_costs_the_recording_and_never_the_sc
     assert done.stderr.count("warning") == 1
     assert supervised.outcome["path"] is None
     assert "results" in supervised.outcome["unrecorded"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can drop its capabilities; others just lack them")
+def test_a_results_directory_without_permission_costs_the_recording_only(supervised):
+    supervised.root.mkdir(mode=0o555)
+    script = supervised.write("print('ran')")
+    bare = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]  # even root obeys permissions then
+    argv = [*bare, *supervised.argv("script", str(script))]
+    done = subprocess.run(argv, capture_output=True, text=True, cwd=supervised.folder)
+    assert (done.returncode, done.stdout) == (0, "ran\n")
+    assert "Permission denied" in supervised.outcome["unrecorded"]
 
 
 def test_the_guest_is_not_sent_along_when_nothing_is_recorded(supervised):
