@@ -12,7 +12,8 @@ from .intervals import Intervals, Ints, Marks, intervals, union
 # From the strongest claim to the weakest: where two overlap, the earlier one has the instant. With a closure (LBFGS,
 # Lightning) forward and backward lie inside the optimizer's step, and zero_grad may lie inside forward.
 PHASES = (
-    "window", "checkpoint", "logging", "evaluation", "data", "backward", "zero_grad", "forward", "optimizer", "prepare",
+    "window", "checkpoint", "logging", "evaluation", "data", "backward", "zero_grad", "clip", "forward", "optimizer",
+    "prepare",
 )  # fmt: skip
 
 Spans = tuple[Ints, Ints]
@@ -23,7 +24,7 @@ def phase_totals(found: Marks, segment: Segment) -> dict[str, Ints]:
     edges = np.concatenate(([segment.start_ns], segment.ends_ns))
     spans = _claims(found, segment, edges)
     totals = disjoint_totals({name: spans[name] for name in PHASES}, edges)
-    totals["optimizer"] = totals["optimizer"] + totals.pop("zero_grad")
+    totals["optimizer"] = totals["optimizer"] + totals.pop("zero_grad") + totals.pop("clip")
     return totals
 
 
@@ -49,6 +50,7 @@ def _claims(found: Marks, segment: Segment, edges: Ints) -> dict[str, Spans]:
         "data": data,
         "backward": (kinds["backward"].start_ns, kinds["backward"].end_ns),
         "zero_grad": _spans(found, marks.ZERO_GRAD_ENTER),
+        "clip": _spans(found, marks.CLIP_ENTER),
         "optimizer": _optimizer_spans(kinds["optimizer"], kinds["forward"]),
         "forward": forward,
         "prepare": _prepare_spans(kinds["loader"], forward[0], edges),

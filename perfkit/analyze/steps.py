@@ -165,11 +165,26 @@ def _processed(
         source = source.where(~_inside(source.end_ns, evaluation))
         if not (source.exit_a >= 0).any():
             source = None
+        elif (ahead := _when_used(source, backward, edges)) is not None:
+            return _sum_in(edges, ahead, source.exit_a), _sum_in(edges, ahead, source.exit_b)
     if source is None:
         training_calls = calls if evaluating is None else calls.where(~evaluating)
         source = _most_called(training_calls, edges)
     samples = _sum_in(edges, source.end_ns, source.exit_a)
     return samples, _sum_in(edges, source.end_ns, source.exit_b)
+
+
+def _when_used(batches: Intervals, backward: Intervals, edges: Ints) -> Ints | None:
+    """For batches fetched ahead of their use (Accelerate fetches one): the end of each one's backward, in ns; None unless
+    the loop has one backward per batch.
+    """
+    within = backward.where((backward.end_ns > edges[0]) & (backward.end_ns <= edges[-1]))
+    fetched = (batches.exit_a >= 0) & (batches.end_ns > edges[0]) & (batches.end_ns <= edges[-1])
+    if int(fetched.sum()) != len(within):
+        return None
+    used = batches.end_ns.copy()
+    used[fetched] = within.end_ns
+    return used
 
 
 def _most_called(calls: Intervals, edges: Ints) -> Intervals:

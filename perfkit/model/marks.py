@@ -45,6 +45,8 @@ COMPILE_ENTER = 22  # a compiler of the framework is at work (torch._dynamo)
 COMPILE_EXIT = 23
 LOADER_START_ENTER = 24  # a loader's iterator is being made (its workers started); object: loader, a: len or -1
 LOADER_START_EXIT = 25
+CLIP_ENTER = 26  # gradients are clipped between backward and the optimizer's step, of which it counts as part
+CLIP_EXIT = 27
 # Single marks.
 STEP = 40  # a step ended, said by the user; object 0: perfkit.step(), 1: --step-on
 DEVICE_PHASE = (

@@ -142,6 +142,35 @@ def test_a_run_that_lies_wholly_in_an_excluded_time_is_still_timed():
     assert headline(steps)["steady_count"] > 10
 
 
+def test_batches_fetched_ahead_count_in_the_step_that_uses_them():
+    tape = Tape()
+    batch = lambda: tape.span(marks.LOADER_ENTER, 1.0, a=8, b=-1)  # noqa: E731
+    for _ in range(
+        2
+    ):  # two epochs of three steps of two micro-steps; the next batch is fetched before this one is used
+        tape.span(marks.LOADER_START_ENTER, 0.5)
+        batch()
+        for micro in range(6):
+            if micro < 5:
+                batch()
+            tape.span(marks.FORWARD_ENTER, 2.0, enter_a=marks.FLAG_GRAD | marks.FLAG_TRAINING, a=8, b=-1)
+            tape.span(marks.BACKWARD_ENTER, 3.0)
+            if micro % 2:
+                tape.span(marks.OPTIMIZER_ENTER, 1.0)
+    assert derive(tape)["samples"].to_list() == [16] * 6
+
+
+def test_clipping_gradients_is_part_of_the_optimizers_time():
+    tape = Tape()
+    for _ in range(10):
+        tape.span(marks.FORWARD_ENTER, 2.0, enter_a=marks.FLAG_GRAD | marks.FLAG_TRAINING)
+        tape.span(marks.BACKWARD_ENTER, 3.0)
+        tape.span(marks.CLIP_ENTER, 0.5)
+        tape.span(marks.OPTIMIZER_ENTER, 1.0)
+    last = derive(tape).row(-1, named=True)
+    assert (last["optimizer_ns"], last["other_ns"]) == (1.5 * MS, 0)
+
+
 def test_an_exception_in_a_step_loses_that_step_only():
     tape = Tape()
     for n in range(20):

@@ -294,6 +294,22 @@ def test_saves_and_logs_are_named(record):
     assert steps.filter(steps["logging_ns"] > 5e6)["step"].to_list() == [7]
 
 
+def test_clipping_gradients_is_the_optimizers_however_it_is_called(record):
+    _, steps = counts(
+        record("""
+        from torch.nn.utils import clip_grad_norm_
+        model = nn.Linear(16, 4); opt = torch.optim.SGD(model.parameters(), 0.1)
+        for i, (x, y) in enumerate(DataLoader(data(), 32)):
+            opt.zero_grad(); lossf(model(x), y).backward()
+            def some():  # clipping asks for them in its own time
+                time.sleep(0.004); yield from model.parameters()
+            (clip_grad_norm_ if i % 2 else torch.nn.utils.clip_grad_norm_)(some(), 1.0)
+            opt.step()
+    """)
+    )
+    assert (steps["optimizer_ns"] > 4e6).all()
+
+
 def test_perfkit_step_overrides_what_is_seen(record):
     n, _ = counts(
         record("""

@@ -1,16 +1,18 @@
-"""Functions whose calls are marked as saving or logging, by the module that defines them.
+"""Functions whose calls are marked as saving, logging or clipping, by the module that defines them.
 
 Only modules that the script itself imports are touched, after they have been imported.
 """
 
 import functools
+import sys
 
 from ...model import marks
 
-_SAVE, _LOG = marks.SAVE_ENTER, marks.LOG_ENTER
+_SAVE, _LOG, _CLIP = marks.SAVE_ENTER, marks.LOG_ENTER, marks.CLIP_ENTER
 
 SPANS = {
     "torch.serialization": (("save", _SAVE),),
+    "torch.nn.utils.clip_grad": (("clip_grad_norm_", _CLIP), ("clip_grad_value_", _CLIP)),
     "safetensors.torch": (("save_file", _SAVE), ("save_model", _SAVE)),
     "torch.distributed.checkpoint.state_dict_saver": (("save", _SAVE),),
     "joblib.numpy_pickle": (("dump", _SAVE),),
@@ -27,6 +29,9 @@ SPANS = {
     "wandb.sdk.wandb_run": (("Run.log", _LOG),),
     "mlflow.tracking.fluent": (("log_metric", _LOG), ("log_metrics", _LOG), ("log_artifact", _LOG)),
 }  # fmt: skip
+
+# Modules that hold the same functions under the same names, and had taken them before they were marked.
+ALSO_IN = {"torch.serialization": "torch", "torch.nn.utils.clip_grad": "torch.nn.utils"}
 
 
 def arm_spans(session, torch, watch, replace):
@@ -46,15 +51,16 @@ def _patch(session, torch, entries, replace, module, *_):
         make = functools.partial(_marked, session, torch.compiler.is_compiling, kind)
         original = getattr(owner, attribute)
         replace(session, "spans", owner, attribute, make)
-        if module.__name__ == "torch.serialization" and torch.save is original:
-            replace(session, "spans", torch, "save", lambda _, made=owner.save: made)
+        also = sys.modules.get(ALSO_IN.get(module.__name__))
+        if also is not None and getattr(also, attribute, None) is original:
+            replace(session, "spans", also, attribute, lambda _, made=getattr(owner, attribute): made)
 
 
 def _marked(session, is_compiling, kind, original):
     # The main thread's outermost call only: a tracker's own threads and a log record within a save are not the step's.
     @functools.wraps(original)
     def marked(*args, **kwargs):
-        if session.ended or is_compiling():
+        if is_compiling() or session.ended:
             return original(*args, **kwargs)
         session.mark(kind)
         try:
