@@ -218,3 +218,11 @@ def test_a_terminal_that_speaks_no_unicode_gets_ascii(make_run):
     stream.flush()
     text = raw.getvalue().decode("ascii")
     assert "steady step 10.00 ms" in text and "gr??e.py" in text and "-- perfkit | " in text
+
+
+def test_an_operator_of_many_modules_is_named_once(make_run, card):
+    hot = {"name": "aten::mm", "kind": "operator", "seconds_per_step": 0.001, "calls_per_step": 1.0}
+    rows = [{**hot, "module": f"layers.{i}", "share": 0.1} for i in range(4)]
+    rows += [{**hot, "name": "DataLoader", "kind": "annotation", "module": None, "share": 0.5}]
+    text = joined(card(make_run(), hotspots=rows))
+    assert "hot operators         mm 40.0 % in 4 modules\n" in text

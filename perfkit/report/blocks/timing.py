@@ -104,11 +104,29 @@ def _dilation(document: Document, page: Page) -> None:
 
 def _hotspots(rows: list[Document], page: Page, *, verbose: int) -> None:
     if not verbose:
-        operators = [row for row in rows if row["kind"] in CARD_KINDS and (row["share"] or 0) >= SMALL_SHARE]
+        operators = _by_name([row for row in rows if row["kind"] in CARD_KINDS])
         page.row("hot operators", [_hotspot(row) for row in operators[:HOTSPOTS_SHOWN]], most=2)
         return
     for number, row in enumerate(rows[:HOTSPOTS_VERBOSE]):
         page.row("hot operators" if number == 0 else "", [[*_hotspot(row), *_hotspot_details(row)]])
+
+
+def _by_name(rows: list[Document]) -> list[Document]:
+    """The same operators over all modules, most time first, those that matter."""
+    groups: dict[str, list[Document]] = {}
+    for row in rows:
+        groups.setdefault(row["name"], []).append(row)
+    merged = [
+        {**same[0], "share": sum(row["share"] or 0.0 for row in same), "module": _where(same)}
+        for same in groups.values()
+    ]
+    notable = [row for row in merged if row["share"] >= SMALL_SHARE]
+    return sorted(notable, key=lambda row: -row["share"])
+
+
+def _where(same: list[Document]) -> str | None:
+    modules = sorted({row["module"] for row in same if row.get("module")})
+    return f"{len(modules)} modules" if len(modules) > 1 else modules[0] if modules else None
 
 
 def _hotspot(row: Document) -> list[Piece]:
