@@ -53,7 +53,8 @@ def _patch(session, torch, entries, replace, module, *_):
         replace(session, "spans", owner, attribute, make)
         also = sys.modules.get(ALSO_IN.get(module.__name__))
         if also is not None and getattr(also, attribute, None) is original:
-            replace(session, "spans", also, attribute, lambda _, made=getattr(owner, attribute): made)
+            made = getattr(owner, attribute)
+            replace(session, "spans", also, attribute, lambda _, made=made: made)
 
 
 def _marked(session, is_compiling, kind, original):
