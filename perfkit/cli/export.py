@@ -19,9 +19,7 @@ from . import options
     show_default=True,
     help="Form of the file.",
 )
-@click.option(
-    "-o", "--output", metavar="FILE", help="The file, or a folder for it (default: here, named as the run)."
-)
+@click.option("-o", "--output", metavar="FILE", help="The file, or a folder for it (default: here, named as the run).")
 @options.results_dir
 def command(run: str | None, form: str, output: str | None, results_dir: str | None) -> None:
     """Pack RUN into one file, to be taken up on another machine with `perfkit import FILE`."""

@@ -19,9 +19,7 @@ results_dir = click.option(
 quiet = click.option("-q", "--quiet", is_flag=True, help="No card, no progress; warnings and errors only.")
 verbose = click.option("-v", "--verbose", count=True, help="Everything: all findings, operators, collectors.")
 no_color = click.option("--no-color", is_flag=True, help="No colours (as NO_COLOR does).")
-json_file = click.option(
-    "--json", "json_file", metavar="FILE", help="Write the JSON document to FILE (- = stdout)."
-)
+json_file = click.option("--json", "json_file", metavar="FILE", help="Write the JSON document to FILE (- = stdout).")
 output = click.option("-o", "--output", metavar="FILE", help="Write the card to FILE instead of stdout.")
 
 

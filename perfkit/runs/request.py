@@ -58,16 +58,12 @@ def _wait(run: Run, before: dict[str, int], deadline: float, wait_s: float) -> P
         if not state.running:
             raise RunError(f"{run.info.id} has {state.status} before a step boundary came")
         time.sleep(POLL_S)
-    raise RunError(
-        f"{run.info.id} came to no step boundary within {wait_s:.0f} s; wait longer with --wait 10m"
-    )
+    raise RunError(f"{run.info.id} came to no step boundary within {wait_s:.0f} s; wait longer with --wait 10m")
 
 
 def _answer(recording: RankRecording, window: dict[str, Any]) -> Path:
     if not window.get("file"):
-        raise RunError(
-            f"{recording.name} opened no trace window: {window.get('reason') or 'it says no reason'}"
-        )
+        raise RunError(f"{recording.name} opened no trace window: {window.get('reason') or 'it says no reason'}")
     return recording.path / str(window["file"])
 
 

@@ -65,9 +65,7 @@ def results_root(
     named = project.values.get("results")
     if named is not None and project.file is not None:
         if not isinstance(named, str) or not named:
-            raise UsageError(
-                f"{project.file}: [tool.perfkit] results must be the path of a folder, in quotes"
-            )
+            raise UsageError(f"{project.file}: [tool.perfkit] results must be the path of a folder, in quotes")
         return Root(path=project.file.parent / Path(named).expanduser(), source=str(project.file))
     return Root(path=(start or _here()) / DEFAULT_ROOT, source="default")
 

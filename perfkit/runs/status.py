@@ -43,9 +43,7 @@ def outcome(run: Run) -> Outcome:
         return Outcome(status="running", note=f"as last seen on {_host_name(info)}")
     if _alive(info.pid, info):
         lone = not _alive(info.supervisor_pid, info)
-        return Outcome(
-            status="running", note="perfkit itself was ended, the script goes on" if lone else None
-        )
+        return Outcome(status="running", note="perfkit itself was ended, the script goes on" if lone else None)
     if _alive(info.supervisor_pid, info):
         return Outcome(status="running")
     if _ended_by_itself(run):

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from array import array
 
 import pytest
 
@@ -35,7 +36,7 @@ def record_steps(path, *, rank=0, steps=60, data_ms=6.0, forward_ms=1.5, backwar
     )  # fmt: skip
     for fact in facts:
         recorder.fact(json.dumps(fact))
-    clock = START_NS
+    clock, words = START_NS, array("q")
     phases = (
         (m.LOADER_ENTER, data_ms, 32), (m.FORWARD_ENTER, forward_ms, 32), (m.BACKWARD_ENTER, backward_ms, 0),
         (m.OPTIMIZER_ENTER, optimizer_ms, 0),
@@ -43,13 +44,14 @@ def record_steps(path, *, rank=0, steps=60, data_ms=6.0, forward_ms=1.5, backwar
     for _ in range(steps):
         for kind, length, a in phases:
             flags = m.FLAG_GRAD | m.FLAG_TRAINING if kind == m.FORWARD_ENTER else 0
-            recorder.rows.append((clock, m.tag(kind), flags, 0))
+            recorder.mark(clock, m.tag(kind), flags, 0)
             clock += int(length * MS)
-            recorder.rows.append((clock, m.tag(kind + 1), a, -1))
+            recorder.mark(clock, m.tag(kind + 1), a, -1)
     if end:
-        recorder.rows.append((clock, m.tag(m.END), m.END_EXIT, 0))
-    recorder.flush()
+        recorder.mark(clock, m.tag(m.END), m.END_EXIT, 0)
     recorder.close()
+    with (path / layout.rank_folder(rank) / layout.MARKS).open("ab") as file:
+        file.write(words.tobytes())
     return clock
 
 
