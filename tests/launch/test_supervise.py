@@ -381,13 +381,16 @@ def test_a_disk_that_is_full_from_the_start_costs_the_recording_only(supervised)
 def test_a_disk_that_fills_up_while_running_is_said_and_the_end_is_still_recorded(supervised):
     with small_disk(supervised.root, "256k") as room:
         source = f"""
-            import time
+            import os, time
             time.sleep(0.3)
             with open({str(room / "filler")!r}, "wb", buffering=0) as file:
                 try:
                     while True: file.write(b"x" * 4096)
                 except OSError: pass
-            time.sleep(4)  # long enough for the samples to need another block
+            samples, deadline = os.environ["PERFKIT_GUEST_RUN"] + "/host.jsonl", time.monotonic() + 20
+            while os.path.getsize(samples) < 3900 and time.monotonic() < deadline:
+                time.sleep(0.05)
+            time.sleep(2)  # the next samples need another block
             print("ran")
             raise SystemExit(6)
         """
