@@ -13,9 +13,9 @@ from .hot_rows import Hotspot
 from .launches import RUNTIME, Launches
 from .nesting import nest
 from .operator_table import SMALLEST, OperatorTable
-from .traced_steps import Window
+from .traced_steps import STEP_MARKS, Window
 
-ROWS = 60
+ROWS = 100
 HOST = ("cpu_op", "user_annotation", *RUNTIME)
 _FRAMES = "python_function"
 # Below this the profiler's cost cannot be told from noise, and host times are left as they are.
@@ -43,7 +43,8 @@ def hotspots(
     rows: int = ROWS,
 ) -> HotspotView:
     """Operators of the traced steps. Host times are corrected where the profiler made a step 1.1× as long or longer."""
-    host = events.in_categories(*HOST)
+    # Step marks are no calls: ours end inside the optimizer's step, where the guest learns that a step is over.
+    host = events.in_categories(*HOST) & ~events.name_matches(*STEP_MARKS)
     calls = nest(events, host)
     frames = events.in_categories(_FRAMES)
     tree = nest(events, host | frames) if frames.any() else calls

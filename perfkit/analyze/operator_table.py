@@ -16,7 +16,6 @@ from .nesting import Nesting
 from .spans import union
 from .traced_steps import Window
 
-_OUR_STEP, _THEIR_STEP = "perfkit.step#", "ProfilerStep#"
 # What takes a smaller share of the step than this is no hot spot.
 SMALLEST = 1e-5
 # The most that one recorded event was seen to cost a host: 3.1 µs, with shapes, memory and CUDA calls recorded.
@@ -36,8 +35,9 @@ class OperatorTable:
         inside = (nesting.depth >= 0) & (step >= 0) & (step < window.count)
         recorded = (nesting.depth >= 0) | events.in_categories("python_function")
         self.events_per_step = float((recorded & (step >= 0) & (step < window.count)).sum()) / window.count
-        self.members = np.flatnonzero(inside & ~events.name_matches(MODULE_MARK, _OUR_STEP, _THEIR_STEP))
-        self.host_ns = nesting.self_ns.astype(np.float64)
+        self.members = np.flatnonzero(inside & ~events.name_matches(MODULE_MARK))
+        beyond = np.maximum(events.end_ns - window.end_ns, 0)
+        self.host_ns = np.maximum(nesting.self_ns - beyond, 0).astype(np.float64)
         self.python_ns = self._python_ns()
         keys = self._keys(self.members)
         self.keys, self.group = np.unique(keys, return_inverse=True)

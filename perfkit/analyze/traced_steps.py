@@ -11,8 +11,8 @@ import numpy as np
 
 from ..trace.events import Events
 
-# Ours say exactly where perfkit saw the step; the framework's are written by the user's own schedule.
-_PREFIXES = ("perfkit.step#", "ProfilerStep#")
+#: Ours say exactly where perfkit saw the step; the framework's are written by the user's own schedule.
+STEP_MARKS = ("perfkit.step#", "ProfilerStep#")
 _NUMBER = re.compile(r"#\s*(\d+)")
 # Steps further apart than this share of a step are separate recordings: only the longest is looked at.
 _APART = 0.5
@@ -55,7 +55,7 @@ class Window:
 
 def steps_of(events: Events) -> Window:
     """The steps of a trace."""
-    for prefix in _PREFIXES:
+    for prefix in STEP_MARKS:
         found = np.flatnonzero(events.in_categories("user_annotation") & events.name_matches(prefix))
         if len(found):
             return _marked(events, found)

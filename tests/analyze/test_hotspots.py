@@ -69,6 +69,20 @@ def test_only_what_lies_in_the_steps_counts_and_is_divided_by_them(tmp_path):
     assert analysis.hotspots[0].share == pytest.approx(0.5)
 
 
+def test_a_step_mark_that_ends_inside_the_optimizers_step_is_no_call(tmp_path):
+    path = write(
+        tmp_path / "t.json",
+        mark("perfkit.step#1", 0, 100),
+        mark("Optimizer.step#SGD.step", 90, 14),
+        mark("perfkit.step#2", 101, 99),
+        op("work", 110, 40),
+        mark("Optimizer.step#SGD.step", 190, 500),  # the window is closed in it, which is not the step's time
+    )
+    rows = found(path)
+    assert rows["Optimizer.step#SGD.step", "optimizer"].seconds_per_step == pytest.approx(12e-6)
+    assert sum(row.share for row in rows.values()) == pytest.approx(1)
+
+
 def test_operators_get_the_innermost_module_and_the_line_that_called_it(tmp_path):
     path = write(
         tmp_path / "t.json",
@@ -336,4 +350,4 @@ def test_most_operator_time_of_a_real_window_carries_a_module(tmp_path, monkeypa
     assert with_module / sum(row.seconds_per_step for row in operators) > 0.8
     backward = [row for row in operators if row.name == "aten::mm"]
     assert {"1.layers.*.linear1", "1.layers.*.linear2", "2"} <= {row.module for row in backward}
-    assert sum(row.share for row in analysis.hotspots) == pytest.approx(1, abs=0.1)
+    assert 0.8 < sum(row.share for row in analysis.hotspots) < 1.01
