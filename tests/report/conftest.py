@@ -44,11 +44,11 @@ def record_steps(path, *, rank=0, steps=60, data_ms=6.0, forward_ms=1.5, backwar
     for _ in range(steps):
         for kind, length, a in phases:
             flags = m.FLAG_GRAD | m.FLAG_TRAINING if kind == m.FORWARD_ENTER else 0
-            recorder.mark(clock, m.tag(kind), flags, 0)
+            words.extend((clock, m.tag(kind), flags, 0))
             clock += int(length * MS)
-            recorder.mark(clock, m.tag(kind + 1), a, -1)
+            words.extend((clock, m.tag(kind + 1), a, -1))
     if end:
-        recorder.mark(clock, m.tag(m.END), m.END_EXIT, 0)
+        words.extend((clock, m.tag(m.END), m.END_EXIT, 0))
     recorder.close()
     with (path / layout.rank_folder(rank) / layout.MARKS).open("ab") as file:
         file.write(words.tobytes())
