@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from ..errors import RunError
 from ..model.records import Collector, Device, RunInfo
 from ..runs import layout
@@ -104,10 +106,17 @@ def _info(run_id: str, file: Path, trace: Trace, digest: str, step_time_s: float
         script=file.name,
         status="finished",
         created_utc=datetime.now(tz=UTC).isoformat(timespec="seconds"),
-        devices=[_device(index, device) for index, device in enumerate(trace.devices)],
+        devices=_devices(trace),
         collectors=_collectors(trace),
         origin=origin,
     )
+
+
+def _devices(trace: Trace) -> list[Device]:
+    """The devices that worked; all that the trace describes when none did (it lists every one of the machine)."""
+    every = [_device(index, device) for index, device in enumerate(trace.devices)]
+    used = set(np.unique(trace.events.device).tolist())
+    return [device for device in every if device.index in used] or every
 
 
 def _device(index: int, said: dict[str, Any]) -> Device:
