@@ -13,7 +13,7 @@ import numpy as np
 from ..trace.events import Events
 from . import classes
 from .idle import CAUSES, idle_by_cause
-from .launches import Launches, join
+from .launches import DEVICE_WORK, Launches, join
 from .spans import Spans, own_parts, union
 from .traced_steps import Window, steps_of
 
@@ -89,7 +89,7 @@ def device_view(
 
 def kernel_labels(events: Events, work: Launches) -> Any:
     """Class of each piece of work, as an index into classes.BUSY. Each pair of kernel and operator is judged once."""
-    kinds = np.asarray(events.category[work.event], np.int64)
+    kinds = sum(events.in_categories(kind)[work.event] * number for number, kind in enumerate(DEVICE_WORK))
     operators = np.where(work.operator >= 0, events.name[work.operator], -1).astype(np.int64)
     pairs = (np.asarray(events.name[work.event], np.int64) << 32) | (operators + 1) << 8 | kinds
     unique, where = np.unique(pairs, return_inverse=True)
@@ -100,7 +100,7 @@ def kernel_labels(events: Events, work: Launches) -> Any:
 
 
 def _label(events: Events, name: int, operator: int, category: int) -> int:
-    kind = events.categories[category]
+    kind = DEVICE_WORK[category]
     if kind == "gpu_memcpy":
         return classes.BUSY.index(classes.COPY)
     if kind == "gpu_memset":

@@ -20,6 +20,8 @@ from .traced_steps import Window, steps_of
 EVENT_COST_LOW_NS = 250.0
 # A step that tracing may have lengthened by less than this is called undistorted.
 WORTH_SAYING = 0.05
+# However many events: more than this share of a traced step was never the profiler's.
+MOST_DILATED = 0.9
 
 _KNOWN = {
     "cpu_op", "user_annotation", "gpu_user_annotation", "python_function", "cuda_runtime", "cuda_driver", "kernel",
@@ -102,13 +104,15 @@ def analyze_trace(trace: str | Path | Trace, *, step_time_s: float | None = None
     )
 
 
-def _estimate(events: Events, window: Window, view: DeviceView, profiled_s: float) -> tuple[float, float]:
+def _estimate(events: Events, window: Window, view: DeviceView, profiled_s: float) -> tuple[float, float] | None:
     """Profiled over plain step time, lowest and highest. With a device no more than its ``launch`` idle can go."""
+    if profiled_s <= 0:
+        return None
     host = events.in_categories("cpu_op", "user_annotation", "python_function", "cuda_runtime", "cuda_driver")
     step = window.step_of(events.ts_ns)
     per_step = float((host & (step >= 0) & (step < window.count)).sum()) / window.count
     idle = next((s.seconds_per_step for s in view.breakdown if s.name == "launch" and s.kind == "idle"), 0.0)
-    room = idle if view.breakdown else profiled_s / 2
+    room = min(idle, MOST_DILATED * profiled_s) if view.breakdown else profiled_s / 2
     low, high = (min(per_step * cost * 1e-9, room) for cost in (EVENT_COST_LOW_NS, EVENT_COST_MOST_NS))
     return profiled_s / (profiled_s - low), profiled_s / (profiled_s - high)
 

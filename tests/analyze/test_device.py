@@ -219,3 +219,38 @@ def test_shares_add_up_on_every_recorded_trace(path, plain):
         assert sum(share.share for share in found.device_breakdown) == pytest.approx(1, abs=0.01)
         assert all(share.share > 0 for share in found.device_breakdown)
     assert found.hotspots
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_any_mixture_of_events_is_analysed_and_adds_up(tmp_path, seed):
+    """Also one that no profiler would write: kernels before their launch, steps of no length, crossing calls."""
+    import random
+
+    random.seed(seed)
+    names = ["ProfilerStep#1", "ProfilerStep#2", "perfkit.step#3", "perfkit.module|a.0.b|L|f.py:1", "perfkit.module|",
+             "Optimizer.step#X", "aten::mm", "enumerate(DataLoader)#x", "cudaStreamSynchronize", "nn.Module: A_0",
+             "train.py(3): f", "Memcpy HtoD (Pageable -> Device)", "ncclKernel", "", "autograd::engine::evaluate_function: Y"]  # fmt: skip
+    kinds = [
+        "cpu_op",
+        "user_annotation",
+        "kernel",
+        "gpu_memcpy",
+        "gpu_memset",
+        "cuda_runtime",
+        "python_function",
+        "new",
+    ]
+    events = [
+        {"ph": "X", "cat": random.choice(kinds), "name": random.choice(names), "pid": random.randrange(2),
+         "tid": random.randrange(3), "ts": random.randrange(60), "dur": random.choice((0, 1, 5, 30)),
+         "args": {"External id": random.randrange(5), "correlation": random.randrange(-1, 6), "device": random.randrange(-1, 2),
+                  "Sequence number": random.randrange(-1, 3), "Fwd thread id": random.randrange(2)}}
+        for _ in range(random.choice((1, 5, 40)))
+    ]  # fmt: skip
+    path = tmp_path / "trace.json"
+    path.write_text(json.dumps({"traceEvents": events}))
+    for plain in (None, 1e-6, 1.0):
+        found = analyze_trace(path, step_time_s=plain)
+        assert all(share.seconds_per_step > 0 for share in found.device_breakdown)
+        if found.device_breakdown:
+            assert sum(share.share for share in found.device_breakdown) == pytest.approx(1, abs=0.01)
