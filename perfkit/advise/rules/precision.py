@@ -20,9 +20,9 @@ is busy 90 %, and the step must stay at least 5 % shorter when launching takes i
 On a CPU, tiny operators are slower under autocast (measured here: 0.18 ms against 0.39 ms a step), so the
 operators that count must take 0.1 ms or more each.
 
-How the gain is told. Only the time in matrix kernels shrinks, by the factors measured between float32, TF32
-and bfloat16 on data-centre GPUs (TF32: 3.5 to 3.9 times on whole models, 2.5 to 5 claimed; others are
-slower at it), and the step never becomes shorter than what the host needs to launch it, as its trace tells.
+How the gain is told. Only the time in matrix kernels shrinks, by factors set wide around what two models on
+an H100 showed (TF32: 3.5 and 3.9 times on their matrix kernels, 2.5 to 5 claimed; less, and unmeasured, on
+other GPUs), and the step never becomes shorter than what the host needs to launch it, as its trace tells.
 
 It is silent when the cure is already applied: kernels that compute in TF32 or 16 bit show it, whatever the
 settings say, and so do autocast around the model's calls and parameters in 16 bit.
@@ -54,7 +54,8 @@ TF32_FACTORS = {True: (2.5, 5.0), False: (1.1, 2.0)}
 SIXTEEN_FROM_FP32, SIXTEEN_FROM_TF32, SIXTEEN_ATTENTION = (4.0, 10.0), (1.3, 2.0), (3.0, 8.0)
 SIXTEEN_REST = (1.2, 0.8)
 # Launching under autocast, against launching without as its trace shows it (the profiler's cost still in it).
-# Measured on an H100: 1.05 times for ResNet-50, at most 0.92 for GPT-2, whose device was still the limit.
+# The first from one case on an H100 (ResNet-50: 42.0 ms a step, 40.0 ms of traced launching); the second is
+# an assumption: GPT-2, whose device was still the limit, only says that it is at most 0.92.
 LAUNCH_WITH_CASTS = (1.05, 0.80)
 # The same without casts.
 LAUNCH_AS_TRACED = (1.0, 0.75)
