@@ -164,7 +164,8 @@ class TraceWindow:
             self._register_exit()
             self._scopes.window_opens()
             self.profile = self._make_profile()
-            self.profile.start()
+            with _InductorUnasked(torch):
+                self.profile.start()
             self._modules.name_calls()
             self._first_step, self._steps_left, self._why, self._steps = step, steps, why, steps
             self._annotate(step)
@@ -321,6 +322,32 @@ class TraceWindow:
     def _at_exit(self):
         if self.profile is not None and os.getpid() == self.session.pid:
             self.close("cut short")
+
+
+class _InductorUnasked:
+    """While a profiler starts: torch's asks ``hasattr(torch, "_inductor")``, and that import brings 800 modules with it (1 s, in
+    a script that compiles nothing and has no optimizer, whose construction imports it anyway). It only wants to know about
+    CUDA graphs of compiled code, of which there can be none.
+    """
+
+    def __init__(self, torch):
+        self._torch = torch
+        self._original = None if "torch._inductor" in sys.modules else torch.__dict__.get("__getattr__")
+
+    def __enter__(self):
+        original = self._original
+        if original is not None:
+
+            def __getattr__(name):
+                if name == "_inductor" and sys._getframe(1).f_globals.get("__name__") == "torch.profiler.profiler":
+                    raise AttributeError(name)
+                return original(name)
+
+            self._torch.__getattr__ = __getattr__
+
+    def __exit__(self, *exc):
+        if self._original is not None:
+            self._torch.__getattr__ = self._original
 
 
 def _differences(times):

@@ -184,3 +184,16 @@ def test_an_inference_script_is_traced_as_well(record):
             for _ in range(100): model(torch.randn(8, 16))
     """)
     assert [w["state"] for w in windows(outcome)] == ["closed", "closed"]
+
+
+def test_starting_a_window_does_not_import_a_compiler_that_the_script_does_without(record):
+    outcome = record("""
+        model = net().eval()
+        with torch.no_grad():
+            for _ in range(60):
+                model(torch.randn(32, 16))
+        print("torch._inductor" in sys.modules, hasattr(torch, "_inductor"))
+    """)
+    assert outcome.stdout.split() == ["False", "True"]
+    closed = [note for note in outcome.rank.facts_of("window") if note["state"] == "closed"]
+    assert closed
