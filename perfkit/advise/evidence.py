@@ -184,7 +184,7 @@ class Evidence(Facts):
         """What perfkit itself cost: startup_s, per_step_s, window_s, share."""
         from ..analyze import breakdown
 
-        return dict(breakdown.overhead(self.need("lead"), self.need("steps")))
+        return dict(breakdown.overhead(self.need("lead"), self.need("steps"), self.info))
 
     @lazy
     def steady_span_ns(self) -> tuple[int, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..model import marks
 from ..stats.robust import median_interval
@@ -273,11 +274,12 @@ def _evaluations(found: Marks) -> Spans:
 # -- perfkit's own cost ------------------------------------------------------------------------------------------------
 
 
-def overhead(recording: RankRecording, steps: pl.DataFrame) -> dict[str, Any]:
+def overhead(recording: RankRecording, steps: pl.DataFrame, info: RunInfo | None = None) -> dict[str, Any]:
     """What perfkit cost this process: {startup_s, per_step_s, window_s, share, how}; None where nothing says.
 
     Start-up is measured; the step's cost is its number of marks times the cost of one, as measured in that process; the
-    window's is its opening and closing plus what its steps took beyond the median.
+    window's is its opening and closing plus what its steps took beyond the median. The share is of the whole run where *info*
+    says how long that was, else of the steps.
     """
     ended = recording.facts_of("ended")
     costs = {fact["what"]: fact["ns"] for fact in recording.facts_of("cost")}
@@ -285,7 +287,7 @@ def overhead(recording: RankRecording, steps: pl.DataFrame) -> dict[str, Any]:
     per_step = _per_step_s(recording, lead, costs)
     window = _window_s(recording, steps)
     startup = ended[-1]["startup_ns"] / 1e9 if ended else None
-    wall = float(steps["wall_ns"].sum()) / 1e9 if len(steps) else 0.0
+    wall = _whole_s(info) or (float(steps["wall_ns"].sum()) / 1e9 if len(steps) else 0.0)
     known = (startup or 0.0) + (per_step or 0.0) * len(steps) + (window or 0.0)
     return {
         "startup_s": startup,
@@ -295,6 +297,12 @@ def overhead(recording: RankRecording, steps: pl.DataFrame) -> dict[str, Any]:
         "steady_share": per_step / _mean_s(lead) if per_step is not None and _mean_s(lead) else None,
         "how": "start-up and window measured; per step: marks per step × a mark's cost + a write, both measured there",
     }
+
+
+def _whole_s(info: RunInfo | None) -> float | None:
+    if info is None or info.started_monotonic_ns is None or info.ended_monotonic_ns is None:
+        return None
+    return (info.ended_monotonic_ns - info.started_monotonic_ns) / 1e9
 
 
 def _mean_s(lead: pl.DataFrame) -> float:
@@ -317,8 +325,17 @@ def _window_s(recording: RankRecording, steps: pl.DataFrame) -> float | None:
     if not notes:
         return 0.0
     handling = float(sum(note["start_cost_ns"] + note["stop_cost_ns"] for note in notes)) / 1e9
-    traced, plain = steps.filter(steps["traced"]), steps.filter(steps["steady"])
+    traced, plain = steps.filter(_under_profiler(recording, steps)), steps.filter(steps["steady"])
     if not len(traced) or not len(plain):
         return handling
     extra = float(traced["duration_ns"].sum()) - len(traced) * float(plain["duration_ns"].median() or 0.0)  # type: ignore[arg-type]
     return handling + max(0.0, extra / 1e9)
+
+
+def _under_profiler(recording: RankRecording, steps: pl.DataFrame) -> NDArray[np.bool_]:
+    """Which steps ran while a trace window was open; a step may also be set aside because stacks were sampled in it."""
+    found = decode(recording.marks)
+    opened, closed = found.of(marks.WINDOW_START_EXIT).time_ns, found.of(marks.WINDOW_STOP_ENTER).time_ns
+    open_before_end = np.searchsorted(opened, steps["end_ns"].to_numpy(), side="left")
+    closed_before_start = np.searchsorted(closed, steps["start_ns"].to_numpy(), side="right")
+    return np.asarray(open_before_end > closed_before_start)

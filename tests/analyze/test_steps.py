@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from perfkit.analyze.boundaries import cycle_ends
-from perfkit.analyze.breakdown import breakdown, headline, run_breakdown
+from perfkit.analyze.breakdown import breakdown, headline, overhead, run_breakdown
 from perfkit.analyze.intervals import covered, decode, intervals, union
 from perfkit.analyze.steps import derive
 from perfkit.model import marks
@@ -112,6 +112,28 @@ def test_a_window_is_neither_in_the_headline_nor_in_a_phase():
     assert steps["traced"].to_list() == [20 <= n <= 26 for n in range(60)]
     assert headline(steps)["p95_s"] == pytest.approx(0.015)
     assert sum(row["share"] for row in breakdown(steps)) == pytest.approx(1.0)
+
+
+def test_perfkits_own_cost_is_its_windows_and_not_the_steps_that_only_a_sampler_saw():
+    tape = Tape(start_ms=0)
+    for n in range(60):
+        if n == 20:
+            tape.span(marks.WINDOW_START_ENTER, 50)
+        if n == 25:
+            tape.span(marks.WINDOW_STOP_ENTER, 80)
+        tape.train_step(forward=40 if 20 <= n < 25 or n >= 50 else 4)
+    tape.notes = [
+        {"fact": "window", "start_cost_ns": 50 * MS, "stop_cost_ns": 80 * MS},
+        {"fact": "ended", "startup_ns": 20 * MS},
+    ]
+    sampled = derive(tape, excluded=[(tape.now - 500 * MS, tape.now)])
+    info = RunInfo(
+        schema_version=1, id="x", command=[], script="s", status="finished", created_utc="",
+        started_monotonic_ns=0, ended_monotonic_ns=10_000 * MS,
+    )  # fmt: skip
+    cost = overhead(tape, sampled, info)
+    assert cost["window_s"] == pytest.approx(0.050 + 0.080 + 5 * 0.036)
+    assert cost["share"] == pytest.approx((0.020 + cost["window_s"]) / 10)
 
 
 def test_a_window_that_never_closed_excludes_all_that_follows():
