@@ -15,7 +15,7 @@ EXACT_FLOAT_US = float(1 << 43)
 # Timestamps beyond this are damage: the year 2255 in nanoseconds still fits 64 bits.
 MAX_TIME_NS = 9 * 10**18
 _MAX_INT = (1 << 63) - 1
-# How deep untyped values may nest before we look no further (a JSON bomb nests a million brackets).
+# RecursionError: a value that nests a hundred thousand brackets deep.
 _DAMAGE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
