@@ -32,13 +32,7 @@ class ModuleNames:
             with record(names._label(self, sys._getframe(1))):
                 return original(self, *args, **kwargs)
 
-        module.__call__ = __call__
-
-        def undo():
-            if module.__call__ is __call__:
-                module.__call__ = original
-
-        self._undo = undo
+        self._undo = self.session.calls.put(module, __call__)
 
     def unname(self):
         """Stop naming. May be called twice."""
@@ -50,10 +44,7 @@ class ModuleNames:
     def _paths(self):
         """``id(module) -> path`` for the models that have been called, longest-lived first."""
         paths = {}
-        for reference in list(self.session.roots.alive.values()):
-            root = reference()
-            if root is None:
-                continue
+        for root in self.session.roots.models.alive():
             for path, module in root.named_modules():
                 paths.setdefault(id(module), path.replace("_orig_mod.", "").replace("_orig_mod", ""))
         return paths

@@ -1,6 +1,6 @@
 """The recording in this process: one session, its step clock, and what the user's code can say to it.
 
-Probes append marks through ``words.extend`` (four integers a mark) and tell the session when a step ended; everything
+Probes append packed marks to ``rows`` and tell the session when a step ended; everything
 that is not needed at every step is behind one comparison there.
 """
 
@@ -8,13 +8,13 @@ import atexit
 import json
 import os
 import sys
-import threading
 import time
 from collections import deque
+from threading import get_ident
 
 from ..model import marks
 from ..runs import layout
-from ..runs.recorder import Recorder, append_line
+from ..runs.recorder import Recorder, append_line, pack
 from .options import Options
 
 # How often a running job looks for requests and limits, and notes the framework's memory peak.
@@ -27,18 +27,27 @@ now_ns = time.monotonic_ns
 current = None  # the Session of this process, once armed
 
 
+class Threads(dict):
+    """Thread identity to a small number in order of appearance, already shifted into a tag's place."""
+
+    def __missing__(self, ident):
+        self[ident] = number = len(self) << 32
+        return number
+
+
 class Session:
-    """What is shared by the probes of one process. ``thread_index`` numbers threads; ``patches`` can be undone."""
+    """What is shared by the probes of one process."""
 
     def __init__(self, run_dir, options):
         self.options = options
         self.recorder = Recorder(run_dir)
-        self.words = self.recorder.words
+        self.rows = self.recorder.rows
         self.pid = os.getpid()
         self.armed_ns = now_ns()
         self.startup_ns = 0  # what arming, discovering and noting facts has cost
         self.steps = 0  # step ends seen by the cheap clock in this process, not the steps of the report
         self.clock = None  # which kind of mark ends a step here, of CLOCKS
+        self.batch_counted = False  # a loader has counted the batch that the next model call will see
         self.worked = False  # a model was called or a backward run in this process
         self.recent = deque(maxlen=33)  # times of the last step ends
         self.window = None  # set by the framework's probe
@@ -50,7 +59,7 @@ class Session:
         self.armed = []  # names of the probes that are in place
         self.failed = {}
         self.ended = False
-        self._threads = {}
+        self.threads = Threads()
         self._names = {}
         self._flushes = deque(maxlen=256)
         self._next_look_ns = 0
@@ -58,17 +67,9 @@ class Session:
 
     # -- marks -----------------------------------------------------------------------------------------------------
 
-    def thread_index(self):
-        """A small number for the calling thread, already shifted into a tag's place."""
-        ident = threading.get_ident()
-        index = self._threads.get(ident)
-        if index is None:
-            index = self._threads[ident] = len(self._threads) << 32
-        return index
-
     def mark(self, kind, obj=0, a=0, b=0):
         """Append one mark. The hot probes inline this."""
-        self.words.extend((now_ns(), kind | obj << 8 | self.thread_index(), a, b))
+        self.rows.append(pack(now_ns(), kind | obj << 8 | self.threads[get_ident()], a, b))
 
     def fact(self, kind, **values):
         """Append one line to facts.jsonl."""
@@ -208,7 +209,7 @@ class Session:
     def user_step(self, source=0):
         """perfkit.step() and --step-on."""
         at = now_ns()
-        self.words.extend((at, marks.STEP | source << 8 | self.thread_index(), 0, 0))
+        self.rows.append(pack(at, marks.STEP | source << 8 | self.threads[get_ident()], 0, 0))
         self.step_ended("user", at)
 
     # -- the end ---------------------------------------------------------------------------------------------------
@@ -252,7 +253,7 @@ class Session:
         self.steps = 0
         self.recent.clear()
         self._names.clear()
-        self._threads.clear()
+        self.threads.clear()
         self._wake_at_step = 1
         if self.window is not None:
             self.window.forget_after_fork()
@@ -418,8 +419,8 @@ def _world():
 def _mark_cost_ns():
     """What one mark costs in this process, in ns, measured on a scratch buffer."""
     scratch = Session.__new__(Session)
-    scratch.words = type(current.words)("q")
-    scratch._threads = {}
+    scratch.rows = []
+    scratch.threads = Threads()
     started = now_ns()
     for _ in range(2000):
         scratch.mark(marks.STEP)

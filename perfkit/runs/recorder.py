@@ -8,30 +8,34 @@ mapping would be cheaper still, but a full disk under a mapping is a SIGBUS in t
 
 import os
 import time
-from array import array
+from struct import Struct
 
 from ..model import marks
 from . import layout
 
-# Before its folder is claimed a process keeps at most this many words (0.5 MB): enough for the start of any script,
+# Before its folder is claimed a process keeps at most this many marks (about 3 MB): enough for the start of any script,
 # bounded for one that evaluates for hours before its first step.
-UNCLAIMED_WORDS = 65536
-# A step with very many marks (accumulation over thousands of micro-steps) is written in parts of this size.
-FLUSH_WORDS = 16384
+UNCLAIMED_MARKS = 16384
+
+
+pack = Struct("4q").pack
 
 
 class Recorder:
-    """Marks of one process. ``words`` is the open buffer; probes extend it with four integers per mark."""
+    """Marks of one process.
+
+    ``rows`` is the open buffer, a list of packed marks: probes append ``pack(time_ns, tag, a, b)``, and a flush is one join
+    and one write.
+    """
 
     def __init__(self, run_dir):
         self.run_dir = run_dir
         self.folder = None  # the rank's folder, once claimed
         self.rank = None
-        self.words = array("q")
+        self.rows = []
         self.facts = []
         self.failure = None  # why the recording ended early
         self.closed = False
-        self.written_words = 0
         self._marks_fd = -1
         self._facts_fd = -1
 
@@ -45,7 +49,7 @@ class Recorder:
             self._marks_fd = _append(os.path.join(self.folder, layout.MARKS))
             self._facts_fd = _append(os.path.join(self.folder, layout.FACTS))
             header = (marks.MAGIC, marks.VERSION, os.getpid(), time.monotonic_ns(), time.time_ns(), rank, 0, 0)
-            self._write(self._marks_fd, array("q", header).tobytes())
+            self._write(self._marks_fd, Struct("%dq" % len(header)).pack(*header))
         except OSError as error:
             self.fail("cannot make the rank folder: %s" % error)
             return False
@@ -54,27 +58,36 @@ class Recorder:
         self.facts = []
         return not self.closed
 
+    def mark(self, time_ns, tag, a=0, b=0):
+        """Append one mark, where speed does not matter."""
+        self.rows.append(pack(time_ns, tag, a, b))
+
     def flush(self):
         """Write what is buffered. Cheap when nothing is; called once per step.
 
-        Another thread may append while we write (``os.write`` releases the GIL, and an array that exports its buffer
-        cannot grow), so the words are copied out and exactly those are removed.
+        Another thread may append meanwhile (``os.write`` releases the GIL): exactly the rows that were packed are removed.
         """
-        words = self.words
-        count = len(words)
+        rows = self.rows
+        count = len(rows)
         if self._marks_fd < 0:
-            if count > UNCLAIMED_WORDS or self.closed:
-                del words[: count if self.closed else count - UNCLAIMED_WORDS // 2]
+            self._drop_unclaimed(count)
             return
         if not count:
             return
-        data = words[:count].tobytes()
-        del words[:count]
+        data = b"".join(rows[:count])
+        del rows[:count]
         try:
-            self._write(self._marks_fd, data)
-            self.written_words += count
+            written = os.write(self._marks_fd, data)
+            if written < len(data):
+                self._write(self._marks_fd, data[written:])
         except OSError as error:
             self.fail("cannot write marks: %s" % error)
+
+    def _drop_unclaimed(self, count):
+        if self.closed:
+            del self.rows[:count]
+        elif count > UNCLAIMED_MARKS:
+            del self.rows[: count - UNCLAIMED_MARKS // 2]
 
     def fact(self, line):
         """Append one JSON line (already encoded, without newline) to facts.jsonl, or keep it until claimed."""
@@ -111,11 +124,10 @@ class Recorder:
     def drop_after_fork(self):
         """In a forked child: forget the parent's folder and buffer, so that the child can never write into them."""
         self.close()
-        del self.words[:]  # in place: probes hold the array itself
+        del self.rows[:]  # in place: probes hold the list itself
         self.facts = []
         self.folder = self.rank = self.failure = None
         self.closed = False
-        self.written_words = 0
 
     @staticmethod
     def _write(fd, data):

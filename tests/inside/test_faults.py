@@ -145,7 +145,7 @@ train(5)
 
 def write_steps(recorder, count):
     for n in range(count):
-        recorder.words.extend((n, marks.tag(marks.STEP), n, 0))
+        recorder.mark(n, marks.tag(marks.STEP), n)
         recorder.flush()
 
 
@@ -171,7 +171,7 @@ def test_a_second_claimant_gets_a_folder_of_its_own(tmp_path):
 def test_before_a_claim_the_buffer_is_bounded(tmp_path):
     recorder = Recorder(str(tmp_path))
     write_steps(recorder, 100_000)
-    assert len(recorder.words) <= 65536 + 4
+    assert len(recorder.rows) <= 16385
     assert recorder.claim(0)
     recorder.flush()
     kept = Run(tmp_path).ranks[0].marks
@@ -195,7 +195,7 @@ from perfkit.model import marks
 r = Recorder(sys.argv[1]); r.claim(0)
 def mark(thread):
     for n in range(20000):
-        r.words.extend((n, marks.tag(marks.LOG_ENTER, 0, thread), n, 0))
+        r.mark(n, marks.tag(marks.LOG_ENTER, 0, thread), n)
 threads = [threading.Thread(target=mark, args=(t,)) for t in range(4)]
 sys.setswitchinterval(1e-5)
 [t.start() for t in threads]

@@ -14,6 +14,11 @@ GUEST_PATH = Path(perfkit.__file__).parent / "inside" / "path"
 OLD_PYTHONS = [p for p in Path.home().glob(".pyenv/versions/3.*/bin/python") if "3.6" not in str(p)]
 
 
+def recompiled(log):
+    """Which functions the compiler says it has compiled again."""
+    return [line.split("Recompiling function ")[1] for line in log.splitlines() if "Recompiling function " in line]
+
+
 def bare(code, run_dir, python=sys.executable, guest=True, flags=(), **environment):
     env = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "PERFKIT"))}
     if guest:
@@ -145,29 +150,38 @@ class TestWithTorch:
         """)
         assert outcome.stdout.split() == ["Sequential", "torch.serialization", "save"]
 
-    @pytest.mark.parametrize("how", ["model = torch.compile(model, backend='eager')", "model.compile(backend='eager')"])
-    def test_a_compiled_model_has_the_same_graphs_breaks_and_recompiles(self, record, how):
+    @pytest.mark.parametrize(
+        "how",
+        ["model = torch.compile(model, backend='eager')", "model.compile(backend='eager')", "WHOLE = True"],
+    )
+    @pytest.mark.parametrize("trace_at", ["step:10", "step:38"], ids=["early", "over the recompilation"])
+    def test_a_compiled_model_has_the_same_graphs_breaks_and_recompiles(self, record, how, trace_at):
         script = """
             class Model(nn.Module):
                 def __init__(self):
                     super().__init__(); self.a = net(); self.b = nn.Linear(4, 4)
                 def forward(self, x):
                     return self.b(self.a(x))
-            model = Model()
+            model = Model(); WHOLE = False
             HOW
             opt = torch.optim.Adam(model.parameters())
             @torch.compile(backend="eager")
             def head(x): return x.relu() + 1
+            def whole(x, y): return lossf(model(x), y)
+            if WHOLE: whole = torch.compile(whole, backend="eager", fullgraph=True)
             for epoch in range(3):
                 for x, y in DataLoader(data(640), 32 if epoch < 2 else 16):
-                    opt.zero_grad(); lossf(head(model(x)), y).backward(); opt.step()
+                    opt.zero_grad(); loss = whole(x, y) if WHOLE else lossf(head(model(x)), y)
+                    loss.backward(); opt.step()
             import torch._dynamo
             c = torch._dynamo.utils.counters
             print({k: dict(v) for k, v in c.items() if k in ("stats", "graph_break", "frames")})
         """.replace("HOW", how)
-        without = record(script, environment={"PYTHONPATH": "", "PERFKIT_GUEST_RUN": ""})
-        with_us = record(script)
+        logs = {"TORCH_LOGS": "recompiles", "KINETO_LOG_LEVEL": "99"}
+        without = record(script, environment={"PYTHONPATH": "", "PERFKIT_GUEST_RUN": ""} | logs)
+        with_us = record(script, environment=logs, trace_at=trace_at)
         assert with_us.stdout == without.stdout
+        assert recompiled(with_us.stderr) == recompiled(without.stderr)
         assert len(with_us.steps()) == 80
         closed = [w for w in with_us.rank.facts_of("window") if w["state"] == "closed"]
         assert len(closed) == 2

@@ -8,12 +8,15 @@ instances are called outermost. No module hook, nothing on an instance that pick
 import functools
 import sys
 from itertools import islice
+from threading import get_ident
 
 from ...model import marks
+from ...runs.recorder import pack
 from ..device_clock import for_cuda
 from ..session import now_ns
 from . import _torch_facts as facts
 from ._torch_roots import arm_roots
+from .objects import Objects
 from .spans import arm_spans
 
 # How deep into a batch's containers the first tensor is looked for, and among how many items of each.
@@ -61,23 +64,25 @@ def _arm_loader(session, torch, watch):
 
 def _patch_loader(session, dataloader, torch):
     base = dataloader._BaseDataLoaderIter
-    loaders = _Objects(session, facts.loader)
+    loaders = Objects(session, facts.loader)
 
     def make_next(original):
-        extend, thread_index, count = session.words.extend, session.thread_index, _batch_counter(torch)
+        append, threads, count = session.rows.append, session.threads, batch_counter(torch)
+        enter, leave = marks.LOADER_ENTER, marks.LOADER_EXIT
 
         @functools.wraps(original)
         def __next__(self):
             # An int on the iterator (never pickled, dies with the epoch) is the cheapest way to know its loader.
-            where = getattr(self, "_perfkit_loader", 0) << 8 | thread_index()
-            extend((now_ns(), marks.LOADER_ENTER | where, 0, 0))
+            where = getattr(self, "_perfkit_loader", 0) << 8 | threads[get_ident()]
+            append(pack(now_ns(), enter | where, 0, 0))
             samples = tokens = -2
             try:
                 batch = original(self)
                 samples, tokens = count(batch)
+                session.batch_counted = samples >= 0
                 return batch
             finally:
-                extend((now_ns(), marks.LOADER_EXIT | where, samples, tokens))
+                append(pack(now_ns(), leave | where, samples, tokens))
 
         return __next__
 
@@ -114,38 +119,7 @@ def _patch_loader(session, dataloader, torch):
     _replace(session, "loader", dataloader.DataLoader, "__iter__", make_iter)
 
 
-class _Objects:
-    """Numbers objects in order of appearance and notes a fact about each of the first few."""
-
-    MOST = 64
-
-    def __init__(self, session, describe):
-        import weakref
-
-        self._session, self._describe = session, describe
-        self._ids = weakref.WeakKeyDictionary()
-        self._count = 0
-
-    def id_of(self, thing):
-        """The object's number; facts are noted on first sight."""
-        number = self._ids.get(thing)
-        if number is None:
-            number, self._count = self._count, self._count + 1
-            self._ids[thing] = number
-            if number < self.MOST:
-                self._note(number, thing)
-        return number
-
-    def _note(self, number, thing):
-        started = now_ns()
-        try:
-            self._session.fact(id=number, **self._describe(thing))
-        except Exception as error:
-            self._session.broke("facts", error)
-        self._session.startup_ns += now_ns() - started
-
-
-def _batch_counter(torch):
+def batch_counter(torch):
     """A function from a batch to (samples, tokens); -1 where unknown. It must be cheap and can never raise."""
     tensor = torch.Tensor
     integers = (torch.int64, torch.int32)
@@ -170,12 +144,11 @@ def _batch_counter(torch):
     def count(batch):
         try:
             found = first_tensor(batch, MAX_BATCH_DEPTH)
-            if found is None or found.dim() == 0:
-                return -1, -1
-            if found.dim() == 2 and found.dtype in integers:
-                return found.shape[0], found.numel()
-            return found.shape[0], -1
-        except Exception:
+            shape = found.shape
+            if len(shape) == 2 and found.dtype in integers:
+                return shape[0], shape[0] * shape[1]
+            return shape[0], -1
+        except Exception:  # no tensor, or one without dimensions
             return -1, -1
 
     return count
@@ -187,22 +160,23 @@ def _batch_counter(torch):
 def _arm_backward(session, torch, watch):
     # Tensor.backward calls torch.autograd.backward, so one function sees them all.
     is_compiling = torch.compiler.is_compiling
-    extend, thread_index = session.words.extend, session.thread_index
+    append, threads = session.rows.append, session.threads
+    enter, leave = marks.BACKWARD_ENTER, marks.BACKWARD_EXIT
 
     def make(original):
         @functools.wraps(original)
         def backward(*args, **kwargs):
             if is_compiling():
                 return original(*args, **kwargs)
-            where = thread_index()
-            extend((now_ns(), marks.BACKWARD_ENTER | where, 0, 0))
+            thread = threads[get_ident()]
+            append(pack(now_ns(), enter | thread, 0, 0))
             if session.device_clock is not None:
                 session.device_phase_ended(marks.PHASE_FORWARD)
             try:
                 return original(*args, **kwargs)
             finally:
                 at = now_ns()
-                extend((at, marks.BACKWARD_EXIT | where, 0, 0))
+                append(pack(at, leave | thread, 0, 0))
                 if session.device_clock is not None:
                     session.device_phase_ended(marks.PHASE_BACKWARD)
                 try:
@@ -234,16 +208,20 @@ def _patch_optimizer(session, optimizer, torch):
         session.undo.append(("optimizer", handle.remove))
 
     def make(original):
+        append, threads, known = session.rows.append, session.threads, state.objects.known
+        is_compiling = torch.compiler.is_compiling
+
         @functools.wraps(original)
         def zero_grad(self, *args, **kwargs):
-            if torch.compiler.is_compiling():
+            number = None if is_compiling() else known.get(id(self))
+            if number is None:  # within a compiled region, or before this optimizer's first step
                 return original(self, *args, **kwargs)
-            where = state.objects.id_of(self)
-            session.mark(marks.ZERO_GRAD_ENTER, where)
+            where = number << 8 | threads[get_ident()]
+            append(pack(now_ns(), marks.ZERO_GRAD_ENTER | where, 0, 0))
             try:
                 return original(self, *args, **kwargs)
             finally:
-                session.mark(marks.ZERO_GRAD_EXIT, where)
+                append(pack(now_ns(), marks.ZERO_GRAD_EXIT | where, 0, 0))
 
         return zero_grad
 
@@ -259,32 +237,37 @@ class _Optimizers:
 
     def __init__(self, session, torch):
         self.session = session
-        self.objects = _Objects(session, facts.optimizer)
+        self.objects = Objects(session, facts.optimizer)
         self.counts = {}
         self.in_scaler = 0
-        self.is_compiling = torch.compiler.is_compiling
+        self.before, self.after = self._make_hooks(torch.compiler.is_compiling)
 
-    def before(self, optimizer, args, kwargs):
-        """Global step pre-hook."""
-        if self.is_compiling():
-            return
-        try:
-            self.session.mark(marks.OPTIMIZER_ENTER, self.objects.id_of(optimizer))
-        except Exception as error:
-            self.session.broke("optimizer", error)
+    def _make_hooks(self, is_compiling):
+        """The global step pre-hook and post-hook. Closures: they run at every step."""
+        session, id_of, state = self.session, self.objects.id_of, self
+        append, threads = session.rows.append, session.threads
+        enter, leave = marks.OPTIMIZER_ENTER, marks.OPTIMIZER_EXIT
 
-    def after(self, optimizer, args, kwargs):
-        """Global step post-hook."""
-        if self.is_compiling():
-            return
-        try:
-            number = self.objects.id_of(optimizer)
-            at = now_ns()
-            self.session.words.extend((at, marks.OPTIMIZER_EXIT | number << 8 | self.session.thread_index(), 0, 0))
-            if not self.in_scaler:
-                self.stepped(number, at)
-        except Exception as error:
-            self.session.broke("optimizer", error)
+        def before(optimizer, args, kwargs):
+            if is_compiling():
+                return
+            try:
+                append(pack(now_ns(), enter | id_of(optimizer) << 8 | threads[get_ident()], 0, 0))
+            except Exception as error:
+                session.broke("optimizer", error)
+
+        def after(optimizer, args, kwargs):
+            if is_compiling():
+                return
+            try:
+                at, number = now_ns(), id_of(optimizer)
+                append(pack(at, leave | number << 8 | threads[get_ident()], 0, 0))
+                if not state.in_scaler:
+                    state.stepped(number, at)
+            except Exception as error:
+                session.broke("optimizer", error)
+
+        return before, after
 
     def stepped(self, number, at_ns):
         """One optimizer has stepped; ends the cycle if it is the one that does."""
@@ -320,7 +303,9 @@ def _patch_scaler(session, grad_scaler, torch):
                 state.in_scaler -= 1
                 try:
                     at = now_ns()
-                    session.words.extend((at, marks.OPTIMIZER_EXIT | number << 8 | session.thread_index(), 1, 0))
+                    session.rows.append(
+                        pack(at, marks.OPTIMIZER_EXIT | number << 8 | session.threads[get_ident()], 1, 0)
+                    )
                     state.stepped(number, at)
                 except Exception as error:
                     session.broke("scaler", error)
@@ -334,7 +319,7 @@ def _patch_scaler(session, grad_scaler, torch):
 
 
 def _arm_forward(session, torch, watch):
-    arm_roots(session, torch, _batch_counter(torch), _is_loader_worker)
+    arm_roots(session, torch, batch_counter(torch), _is_loader_worker)
 
 
 def _arm_spans(session, torch, watch):
@@ -342,13 +327,23 @@ def _arm_spans(session, torch, watch):
 
 
 def _arm_compile(session, torch, watch):
+    watch.when("torch._dynamo.utils", session.calls.correct_compiler)
+    watch.when("torch._dynamo.eval_frame", session.calls.compiler_imported)
     watch.when("torch._dynamo.callback", lambda module, *_: _watch_compiler(session, module))
 
 
 def _watch_compiler(session, callback):
     handler = callback.callback_handler
-    start = handler.register_start_callback(lambda *_: session.mark(marks.COMPILE_ENTER))
-    end = handler.register_end_callback(lambda *_: session.mark(marks.COMPILE_EXIT))
+
+    def begins(*_):
+        session.mark(marks.COMPILE_ENTER)
+        session.calls.suspend()
+
+    def ended(*_):
+        session.calls.resume()
+        session.mark(marks.COMPILE_EXIT)
+
+    start, end = handler.register_start_callback(begins), handler.register_end_callback(ended)
     session.undo.append(("compile", lambda: handler.remove_start_callback(start)))
     session.undo.append(("compile", lambda: handler.remove_end_callback(end)))
 

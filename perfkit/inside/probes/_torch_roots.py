@@ -7,11 +7,14 @@ their fast path, nothing hangs on an instance, and a compiled model sees no hook
 
 import functools
 import sys
-import weakref
+from threading import get_ident
 
 from ...model import marks
+from ...runs.recorder import pack
+from ..calls import CallPatches
 from ..session import now_ns
 from . import _torch_facts as facts
+from .objects import Objects
 
 # Discovery ends after this many outermost calls of classes already known, so that a script with several models (a GAN)
 # shows them all.
@@ -33,8 +36,7 @@ class Roots:
         self.calls_left = DISCOVERY_CALLS
         self.marked = set()  # the __call__ functions that mark
         self.discoveries_left = MOST_DISCOVERIES
-        self.ids = {}
-        self.alive = {}  # number -> weak reference, for the module paths of a trace window
+        self.models = Objects(session, lambda model: facts.model(model, torch))
         self.forwards_since_backward = self.backwards = 0
         self.forward_seen = False  # since the last backward
 
@@ -43,16 +45,15 @@ class Roots:
     def discover(self):
         """Take nn.Module.__call__ for a while."""
         module, original = self.module, self.module.__call__
-        roots, is_compiling, thread_index = self, self.torch.compiler.is_compiling, self.session.thread_index
+        roots, is_compiling, threads = self, self.torch.compiler.is_compiling, self.session.threads
 
         @functools.wraps(original)
         def __call__(self, *args, **kwargs):
-            if is_compiling() or thread_index() in roots.active or not roots.marks_calls_of(self):
+            if is_compiling() or threads[get_ident()] in roots.active or not roots.marks_calls_of(self):
                 return original(self, *args, **kwargs)
             return type(self).__call__(self, *args, **kwargs)
 
-        module.__call__ = __call__
-        self._restore = lambda: setattr(module, "__call__", original) if module.__call__ is __call__ else None
+        self._restore = self.session.calls.put(module, __call__)
         self.session.undo.append(("forward", self._restore))
 
     def marks_calls_of(self, instance):
@@ -91,46 +92,37 @@ class Roots:
 
     def adopt(self, cls):
         """Give the root class a ``__call__`` that marks."""
-        own = cls.__dict__.get("__call__")
         # Of nn.Module itself the current __call__ is looked up at each call: a trace window replaces it for a while.
         plain = cls.__call__ is self.module.__call__
         marked = self._marked_call(None if plain else cls.__call__)
-        cls.__call__ = marked
         self.marked.add(marked)
-
-        def undo():
-            if cls.__dict__.get("__call__") is marked:
-                if own is None:
-                    del cls.__call__
-                else:
-                    cls.__call__ = own
-
-        self.session.undo.append(("forward", undo))
+        self.session.undo.append(("forward", self.session.calls.put(cls, marked)))
 
     # -- marked calls ----------------------------------------------------------------------------------------------
 
     def _marked_call(self, own):
         roots, session, module = self, self.session, self.module
         is_compiling, grad_enabled = self.torch.compiler.is_compiling, self.torch.is_grad_enabled
-        extend, thread_index, count_batch = session.words.extend, session.thread_index, self.count_batch
-        active = self.active
+        append, threads, count_batch = session.rows.append, session.threads, self.count_batch
+        active, id_of = self.active, self.models.id_of
 
         def __call__(self, *args, **kwargs):
             call = own or module.__call__
             if is_compiling():
                 return call(self, *args, **kwargs)
-            thread = thread_index()
+            thread = threads[get_ident()]
             if thread in active:
                 return call(self, *args, **kwargs)
-            active.add(
-                thread
-            )  # before anything that may fail: it also keeps the discovering __call__ from coming back here
+            active.add(thread)  # before what may fail: it also keeps the discovering __call__ from coming back here
             try:
-                where = roots.id_of(self) << 8 | thread
+                where = id_of(self) << 8 | thread
                 grad = grad_enabled()
                 flags = marks.FLAG_GRAD * grad | marks.FLAG_TRAINING * self.training
-                samples, tokens = count_batch(args or kwargs)
-                extend((now_ns(), marks.FORWARD_ENTER | where, flags, 0))
+                samples = tokens = -1
+                if not session.batch_counted:
+                    samples, tokens = count_batch(args or kwargs)
+                session.batch_counted = False
+                append(pack(now_ns(), marks.FORWARD_ENTER | where, flags, 0))
             except Exception as error:
                 session.broke("forward", error)
                 try:
@@ -141,7 +133,7 @@ class Roots:
                 return call(self, *args, **kwargs)
             finally:
                 at = now_ns()
-                extend((at, marks.FORWARD_EXIT | where, samples, tokens))
+                append(pack(at, marks.FORWARD_EXIT | where, samples, tokens))
                 active.discard(thread)
                 try:
                     roots.ended(grad, at)
@@ -190,26 +182,6 @@ class Roots:
         if not self.calls_left:
             self._restore()
 
-    def id_of(self, instance):
-        """A number for this model; the first time, its facts are noted."""
-        number = self.ids.get(id(instance))
-        if number is None or self.alive[number]() is not instance:
-            number = len(self.alive)
-            self.ids[id(instance)] = number
-            self.alive[number] = weakref.ref(instance)
-            self._note(number, instance)
-        return number
-
-    def _note(self, number, instance):
-        if number >= 64:
-            return
-        started = now_ns()
-        try:
-            self.session.fact(id=number, **facts.model(instance, self.torch))
-        except Exception as error:
-            self.session.broke("facts", error)
-        self.session.startup_ns += now_ns() - started
-
     def may_train_later(self):
         """Whether an optimizer has been made, so that calls without gradient are an evaluation, not the script's purpose."""
         optimizer = sys.modules.get("torch.optim.optimizer")
@@ -226,5 +198,6 @@ class Roots:
 
 def arm_roots(session, torch, count_batch, is_worker):
     """Begin discovery. The roots stay reachable as ``session.roots`` for the trace window."""
+    session.calls = CallPatches(torch)
     session.roots = Roots(session, torch, count_batch, is_worker)
     session.roots.discover()

@@ -1,0 +1,38 @@
+"""What the reference workloads share: a loop with a stopwatch of its own. They know nothing of perfkit."""
+
+import argparse
+import itertools
+import json
+import statistics
+import sys
+import time
+
+
+def batches(loader):
+    """The loader's batches, epoch after epoch."""
+    while True:
+        yield from loader
+
+
+def main(make, default_steps):
+    """Train for --steps steps; print one JSON line with the script's own figures."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--steps", type=int, default=default_steps)
+    args = parser.parse_args()
+    step, loader, samples = make()
+    times = [time.perf_counter()]
+    loss = None
+    for number, batch in enumerate(batches(loader)):
+        if number == args.steps:
+            break
+        loss = step(batch)
+        times.append(time.perf_counter())
+    durations = [after - before for before, after in itertools.pairwise(times)]
+    print(json.dumps({
+        "steps": len(durations),
+        "samples": samples * len(durations),
+        "loop_s": times[-1] - times[0],
+        "median_s": statistics.median(durations),
+        "median_late_s": statistics.median(durations[len(durations) // 2 :]),
+        "loss": loss.item(),
+    }), file=sys.stdout, flush=True)  # fmt: skip
