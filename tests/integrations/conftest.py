@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 SCRIPTS = Path(__file__).parent / "scripts"
+# What lies between the phases is the library's own Python (callbacks, token counts, schedulers: 2 ms of a 40 ms step under the
+# Trainer), and whatever a busy machine takes away there.
+MOST_OTHER = 0.15
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,17 @@ class Pair:
     @property
     def collectors(self):
         return {row["name"]: row for row in self.document["collectors"]}
+
+    def check(self, *, other=MOST_OTHER):
+        """What holds for every script: steps and samples as it says, shares that sum to one and leave little unnamed."""
+        steps = self.document["steps"]
+        assert steps["count"] == self.result["steps"]
+        assert steps["samples_per_step"] == self.result["samples_per_step"]
+        tokens = self.result.get("tokens_per_step")
+        assert steps["tokens_per_step"] == (tokens and pytest.approx(tokens, rel=0.25))
+        assert sum(self.shares.values()) == pytest.approx(1, abs=0.01)
+        assert self.shares["other"] <= other
+        assert not [row for row in self.document["collectors"] if row["state"] == "failed"]
 
 
 def _environment(**more):
