@@ -257,6 +257,7 @@ class Session:
         self._wake_at_step = 1
         if self.window is not None:
             self.window.forget_after_fork()
+        _allow_launcher(self.options.launcher)  # the permission is a process's own
 
 
 class _Region:

@@ -24,6 +24,8 @@ STEADY_WITHIN = 0.25  # the medians of two neighbouring stretches of steps may d
 GIVE_UP_STEADY_AT = 128  # a script that is never steady is traced all the same, and said to be so
 EVENT_BYTES = 300  # an exported event is about this long (measured: 260 to 360)
 NEVER = sys.maxsize
+# A sampler that was killed leaves its flag behind; after this long it is not believed any more.
+SAMPLING_AT_MOST_NS = 10_000_000_000
 
 
 class TraceWindow:
@@ -43,7 +45,8 @@ class TraceWindow:
         self._annotation = None
         self._modules = ModuleNames(session, torch)
         self._scopes = OpenScopes(torch)
-        self._events_of_probe = None
+        self._waiting_since = None
+        self._asked = False  # a request has been taken and not yet answered
         self._more_steps = 0  # to trace in a second window, once the probe has said how many it may hold
         self._replaces = None
         self._watch_users_profilers()
@@ -63,6 +66,8 @@ class TraceWindow:
             self.open(step, more, self._why)
             return step + 1
         why = self._reason_to_open(step, at_ns)
+        if why and self._stacks_are_sampled(at_ns):
+            return step + 1
         if why:
             self.open(step, 1, why)
             return step + 1
@@ -80,6 +85,14 @@ class TraceWindow:
         if options.trace_at_seconds is not None:
             return "after %g s, as asked" % options.trace_at_seconds if self._old_enough(at_ns) else None
         return self._ranks_agree(step)
+
+    def _stacks_are_sampled(self, at_ns):
+        """A sampler outside is reading this process: a trace of now would show its pauses as ours."""
+        path = os.path.join(self.session.recorder.run_dir, layout.CONTROL, layout.CONTROL_SAMPLING)
+        if not os.path.exists(path):
+            return False
+        self._waiting_since = self._waiting_since or at_ns
+        return at_ns - self._waiting_since < SAMPLING_AT_MOST_NS
 
     def _old_enough(self, at_ns):
         return at_ns - self.session.armed_ns >= self.session.options.trace_at_seconds * 1e9
@@ -143,8 +156,9 @@ class TraceWindow:
 
     def _requested(self):
         path = os.path.join(self.session.recorder.run_dir, layout.CONTROL, layout.CONTROL_TRACE)
-        if not os.path.exists(path):
-            return False
+        if self._asked or not os.path.exists(path):
+            return self._asked
+        self._asked = True
         if self.session.recorder.rank == 0:
             os.unlink(path)
         return True
@@ -158,6 +172,7 @@ class TraceWindow:
         if torch._C._autograd._profiler_enabled():
             self._bar("another profiler is running")
             return
+        self._asked = False
         session.mark(marks.WINDOW_START_ENTER, 0, self.count)
         self._started_ns = now_ns()
         try:

@@ -38,7 +38,7 @@ STOP_TIMEOUT_S = 0.5
 FIRST_STEP_LOOK_S = 0.05
 LOOK_S = 0.25
 # In control/ while a window is open, so that a guest can wait with its trace window.
-SAMPLING = "sampling-stacks"
+SAMPLING = layout.CONTROL_SAMPLING
 
 
 @dataclass(frozen=True, kw_only=True)

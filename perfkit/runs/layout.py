@@ -35,6 +35,7 @@ TRACE_PREFIX = "trace-"
 
 # Files in control/: a request is made by creating one, and answered by removing it.
 CONTROL_TRACE = "trace"  # open one more trace window at the next step boundary
+CONTROL_SAMPLING = "sampling-stacks"  # there while stacks are sampled: no trace window opens meanwhile
 CONTROL_WINDOW_AT = "window-at"  # rank 0's decision: the step index at which every rank opens
 
 SCHEMA_VERSION = 1
