@@ -3,7 +3,8 @@
 *startup*  from the start until the first process steps: imports, data preparation, the first model. A
 script that
            never steps is sampled to its end, but at most STARTUP_S; then in short windows ever further apart.
-*steady*   STEADY_S, once the guest has said that its trace window has closed (or there will be none).
+*steady*   a second, once the guest has said that its trace window has closed (or there will be none), and
+           three more when the run is a minute old: each step that they touch is lost to the headline.
 
 ``stacks.json`` lists the windows (CLOCK_MONOTONIC) so that analysis keeps the steps that they touch out of
 the headline: ``{"windows": [{"name", "start_ns", "end_ns", "rate_hz", "file", "samples", "errors"}]}``;
@@ -22,12 +23,11 @@ from ..model.records import Collector, CollectorState
 from ..runs import layout
 from . import pyspy, windows
 
-RATE_HZ = 25  # 20-50 is cheap; more slows the script when it has many threads
+STARTUP_HZ = 25  # 20-50 is cheap; more slows the script when it has many threads
 STARTUP_S = 60.0
-STEADY_S = 3.0
 LATER_S = 3.0
-# Steps left alone after the trace window has closed, so that there are clean ones on both sides.
-SETTLE_S = 2.0
+# A window that only sizes the trace is followed by the real one at the next step.
+SETTLE_S = 0.3
 # Without word of a trace window: when none is wanted, and when one may yet come.
 UNTRACED_S = 5.0
 UNSEEN_S = 60.0
@@ -39,6 +39,22 @@ FIRST_STEP_LOOK_S = 0.05
 LOOK_S = 0.25
 # In control/ while a window is open, so that a guest can wait with its trace window.
 SAMPLING = layout.CONTROL_SAMPLING
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A window among the steps, and how old the run must be for it."""
+
+    name: str
+    duration_s: float
+    rate_hz: int
+    age_s: float
+
+
+STEADY = (
+    Plan(name="steady", duration_s=1.0, rate_hz=50, age_s=0.0),
+    Plan(name="steady-2", duration_s=3.0, rate_hz=50, age_s=60.0),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +83,7 @@ class StackSampler:
         self._next = 0.0
         self._begun = time.monotonic()
         self._stepping_since: float | None = None
-        self._steady_done = False
+        self._steady_done = 0
         self._later = 0
 
     def tick(self) -> None:
@@ -103,20 +119,26 @@ class StackSampler:
             self._next = 0.0  # so that the window is closed as soon as it has ended
 
     def _in_the_way(self) -> bool:
-        if self._name() == "steady":
+        if self._name().startswith("steady"):
             return windows.trace_is_open(self._run)
         return self._stepping_since is not None
 
     def _maybe_open(self) -> None:
         if self._stepping_since is not None:
-            if not self._steady_done and self._may_disturb(time.monotonic() - self._stepping_since):
-                self._steady_done = True
-                self._open("steady", STEADY_S)
+            self._maybe_open_steady(time.monotonic() - self._stepping_since)
         elif not self._windows:
-            self._open("startup", STARTUP_S)
+            self._open("startup", STARTUP_S, STARTUP_HZ)
         elif time.monotonic() - self._begun > STARTUP_S * 2**self._later:
             self._later += 1
-            self._open(f"later-{self._later}", LATER_S)
+            self._open(f"later-{self._later}", LATER_S, STARTUP_HZ)
+
+    def _maybe_open_steady(self, stepping_s: float) -> None:
+        if self._steady_done == len(STEADY):
+            return
+        plan = STEADY[self._steady_done]
+        if time.monotonic() - self._begun >= plan.age_s and self._may_disturb(stepping_s):
+            self._steady_done += 1
+            self._open(plan.name, plan.duration_s, plan.rate_hz)
 
     def _may_disturb(self, stepping_s: float) -> bool:
         state, age_s = windows.last_trace(self._run)
@@ -125,16 +147,16 @@ class StackSampler:
         waited = stepping_s >= (UNSEEN_S if self._traced else UNTRACED_S) if state is None else age_s >= SETTLE_S
         return waited and not windows.trace_is_open(self._run)
 
-    def _open(self, name: str, duration_s: float) -> None:
+    def _open(self, name: str, duration_s: float, rate_hz: int) -> None:
         assert self._program is not None
         try:
-            self._spy = pyspy.PySpy(self._program, self._pid, rate_hz=RATE_HZ, duration_s=duration_s)
+            self._spy = pyspy.PySpy(self._program, self._pid, rate_hz=rate_hz, duration_s=duration_s)
         except OSError as error:
             self._broken = f"py-spy could not be started: {error.strerror}"
             return
         file = f"stacks-{name}.txt"
         start_ns = self._spy.started_ns
-        self._windows.append(Window(name=name, start_ns=start_ns, end_ns=None, rate_hz=RATE_HZ, file=file))
+        self._windows.append(Window(name=name, start_ns=start_ns, end_ns=None, rate_hz=rate_hz, file=file))
         self._write_index()
         self._touch(SAMPLING, exists=True)
 
@@ -146,7 +168,8 @@ class StackSampler:
         sampled, opened = self._spy.result(), self._windows.pop()
         self._spy = None
         if sampled.interrupted_early:
-            pass  # asked to end before it had begun: no window, and no failure
+            # Asked to end before it had begun: no window, and no failure.
+            self._steady_done -= opened.name.startswith("steady")
         elif sampled.failure is not None:
             self._failures.append(sampled.failure)
             self._after_failure(opened)
@@ -165,8 +188,8 @@ class StackSampler:
         self._write_index()
 
     def _after_failure(self, opened: Window) -> None:
-        if opened.name == "steady":
-            self._steady_done = len(self._failures) >= GIVE_UP_AFTER
+        if opened.name.startswith("steady"):
+            self._steady_done = len(STEADY) if len(self._failures) >= GIVE_UP_AFTER else self._steady_done - 1
         if len(self._failures) >= GIVE_UP_AFTER and not self._windows:
             self._broken = self._failures[-1]
         self._next = time.monotonic() + RETRY_S * len(self._failures)
@@ -204,7 +227,8 @@ class StackSampler:
     def _reason(self) -> str:
         if self._broken:
             return self._broken
-        told = [f"{w.name} {w.samples} samples" for w in self._windows if w.end_ns is not None]
-        if told:
-            return f"py-spy from outside at {RATE_HZ} Hz, off the timed steps: {', '.join(told)}"
+        closed = [window for window in self._windows if window.end_ns is not None]
+        if closed:
+            told = ", ".join(f"{w.name} {w.samples} samples at {w.rate_hz} Hz" for w in closed)
+            return f"py-spy from outside, off the timed steps: {told}"
         return self._failures[-1] if self._failures else "the command ended before a window was opened"

@@ -27,8 +27,8 @@ class Supervised:
         path.write_text(textwrap.dedent(source))
         return path
 
-    def argv(self, *words: str, stacks: bool = False, python: str = sys.executable) -> list[str]:
-        flags = [] if stacks else ["--no-stacks"]
+    def argv(self, *words: str, stacks: bool = False, trace: bool = True, python: str = sys.executable) -> list[str]:
+        flags = [*([] if stacks else ["--no-stacks"]), *([] if trace else ["--no-trace"])]
         return [python, str(DRIVE), str(self.outcome_file), str(self.root), *flags, *words]
 
     def start(self, source: str, *args: str, stacks: bool = False, **popen) -> subprocess.Popen:
@@ -36,12 +36,14 @@ class Supervised:
         popen.setdefault("cwd", self.folder)
         return subprocess.Popen(self.argv("script", str(script), *args, stacks=stacks), **popen)
 
-    def run(self, source: str, *args: str, stacks: bool = False, **popen) -> subprocess.CompletedProcess:
-        return self.run_words("script", str(self.write(source)), *args, stacks=stacks, **popen)
+    def run(
+        self, source: str, *args: str, stacks: bool = False, trace: bool = True, **popen
+    ) -> subprocess.CompletedProcess:
+        return self.run_words("script", str(self.write(source)), *args, stacks=stacks, trace=trace, **popen)
 
-    def run_words(self, *words: str, stacks: bool = False, **popen) -> subprocess.CompletedProcess:
+    def run_words(self, *words: str, stacks: bool = False, trace: bool = True, **popen) -> subprocess.CompletedProcess:
         popen.setdefault("cwd", self.folder)
-        argv = self.argv(*words, stacks=stacks)
+        argv = self.argv(*words, stacks=stacks, trace=trace)
         return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False, **popen)
 
     @property

@@ -1,5 +1,6 @@
-"""Runs one request under supervision in a process of its own: drive.py OUTCOME ROOT [--no-stacks] KIND
-TARGET ARG…
+"""Runs one request under supervision in a process of its own:
+
+drive.py OUTCOME ROOT [--no-stacks] [--no-trace] KIND TARGET ARG…
 """
 
 import json
@@ -13,9 +14,16 @@ from perfkit.launch.supervise import profile
 
 def main() -> int:
     outcome_file, root, *words = sys.argv[1:]
-    stacks = "--no-stacks" not in words[:1]
-    kind, target, *args = words if stacks else words[1:]
-    request = Request(kind=kind, target=target, args=tuple(args), results_root=Path(root), stacks=stacks)
+    flags = {flag for flag in words[:2] if flag in ("--no-stacks", "--no-trace")}
+    kind, target, *args = words[len(flags) :]
+    request = Request(
+        kind=kind,
+        target=target,
+        args=tuple(args),
+        results_root=Path(root),
+        stacks="--no-stacks" not in flags,
+        options={"no_trace": True} if "--no-trace" in flags else {},
+    )
     Path(outcome_file + ".pid").write_text(str(os.getpid()))
     outcome = profile(request, announce=lambda line: print(f"perfkit: {line}", file=sys.stderr, flush=True))
     told = {"path": outcome.path and str(outcome.path), "unrecorded": outcome.unrecorded, "status": outcome.status}

@@ -7,13 +7,14 @@ import struct
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from perfkit.analyze import stacks
 from perfkit.launch import pyspy
-from perfkit.launch.stacks import SAMPLING, StackSampler
+from perfkit.launch.stacks import SAMPLING, STEADY, StackSampler
 from perfkit.launch.windows import last_trace, trace_is_open
 from perfkit.model import marks
 from perfkit.runs.reader import Run
@@ -227,6 +228,42 @@ def test_the_steady_window_waits_for_the_trace_window_and_gives_way_to_a_new_one
         child.kill()
         child.wait()
     assert told.state == "on"
+
+
+def test_a_second_longer_window_comes_only_when_the_run_is_old_enough(rank, tmp_path, monkeypatch):
+    first, second = STEADY
+    assert (first.duration_s, first.rate_hz, second.duration_s, second.age_s) == (1.0, 50, 3.0, 60.0)
+    monkeypatch.setattr("perfkit.launch.stacks.STEADY", (first, replace(second, age_s=3.5)))
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(30)"])
+    sampler = StackSampler(tmp_path, child.pid, traced=True)
+    try:
+        rank.fact(window_note(time.monotonic_ns() - 10**9))
+        tick(sampler, 2.6)
+        (closed,) = windows(tmp_path)
+        assert closed["end_ns"] is not None and closed["rate_hz"] == 50
+        tick(sampler, 1.5)
+        assert [w["name"] for w in windows(tmp_path)] == ["steady", "steady-2"]
+    finally:
+        sampler.finish()
+        child.kill()
+        child.wait()
+
+
+def test_the_startup_window_ends_when_a_process_steps(tmp_path):
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(30)"])
+    time.sleep(0.3)
+    sampler = StackSampler(tmp_path, child.pid, traced=True)
+    try:
+        tick(sampler, 1.0)
+        Recorder(str(tmp_path)).claim(0)
+        stepping_ns = time.monotonic_ns()
+        tick(sampler, 0.5)
+        (startup,) = windows(tmp_path)
+        assert startup["name"] == "startup" and 0 <= startup["end_ns"] - stepping_ns < 0.3e9
+    finally:
+        sampler.finish()
+        child.kill()
+        child.wait()
 
 
 def test_a_script_with_a_profiler_of_its_own_is_left_alone(rank, tmp_path):

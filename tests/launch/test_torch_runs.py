@@ -58,9 +58,20 @@ def test_stacks_are_sampled_before_the_first_step_and_after_the_trace_window(sup
 
 
 def test_without_a_trace_window_the_steady_one_still_comes(supervised):
-    source = TRAINING.replace("import sys, time", "import sys, time, os")
-    supervised.run(source, "10", env=ENVIRON)  # no stacks wanted
-    assert [c.state for c in supervised.recorded.info.collectors if c.name == "stacks"] == ["off"]
+    done = supervised.run(TRAINING, "800", stacks=True, trace=False, env=ENVIRON)
+    assert done.returncode == 0, done.stderr
+    run = supervised.recorded
+    assert run.ranks[0].traces == []
+    steady = stacks.windows(run)[-1]
+    assert (steady["name"], steady["samples"] > 20) == ("steady", True)
+    assert 0.9e9 < steady["end_ns"] - steady["start_ns"] < 2.5e9
+    assert stacks.hot_lines(run, window="steady")[0]["function"] == "slow"
+
+
+def test_without_stacks_none_are_sampled(supervised):
+    supervised.run(TRAINING, "10", env=ENVIRON)
+    assert supervised.collector("stacks").state == "off"
+    assert stacks.windows(supervised.recorded) == []
 
 
 LOADING = """
