@@ -18,7 +18,6 @@ import argparse
 import gzip
 import json
 import os
-import platform
 import re
 import statistics
 import subprocess
@@ -27,6 +26,8 @@ import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+
+from machine import describe
 
 HERE = Path(__file__).resolve().parent
 TRACES = HERE.parent.parent / "shared" / "traces" / "h100"
@@ -108,7 +109,7 @@ def measure(options: argparse.Namespace, folder: Path) -> dict:
         "schema_version": 1,
         "made_by": "benchmarks/ingest.py",
         "date": datetime.now(tz=UTC).isoformat(timespec="seconds"),
-        "machine": machine(),
+        "machine": describe(),
         "what": "whole processes, page cache warm; perfkit: read + device view + kernel table; "
         f"{HTA}: load + temporal + kernel + idle breakdown, HTA_DISABLE_NS_ROUNDING=1, last step included",
         "load_average_at_start": os.getloadavg()[0],
@@ -234,18 +235,6 @@ def make_hta(folder: Path) -> str:
     python = home / "bin" / "python"
     subprocess.run([str(python), "-m", "pip", "install", "-q", HTA], check=True)
     return str(python)
-
-
-def machine() -> dict:
-    models = re.findall(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text()) or [platform.processor()]
-    memory = re.search(r"MemTotal:\s*(\d+)", Path("/proc/meminfo").read_text())
-    return {
-        "cpu": models[0],
-        "cores": len(os.sched_getaffinity(0)),
-        "memory_gb": round(int(memory[1]) * 1024 / 1e9) if memory else None,
-        "system": platform.platform(),
-        "python": platform.python_version(),
-    }
 
 
 def count_objects(file: Path) -> int:

@@ -3,6 +3,7 @@
 import argparse
 import itertools
 import json
+import resource
 import statistics
 import sys
 import time
@@ -35,4 +36,5 @@ def main(make, default_steps):
         "median_s": statistics.median(durations),
         "median_late_s": statistics.median(durations[len(durations) // 2 :]),
         "loss": loss.item(),
+        "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }), file=sys.stdout, flush=True)  # fmt: skip
