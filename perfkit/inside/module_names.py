@@ -22,13 +22,11 @@ class ModuleNames:
         module = self.torch.nn.Module
         original = module.__call__
         self._labels = self._paths()
-        names, is_compiling = self, self.torch.compiler.is_compiling
+        names = self
         record = self.torch.autograd.profiler.record_function
 
         @functools.wraps(original)
         def __call__(self, *args, **kwargs):
-            if is_compiling():
-                return original(self, *args, **kwargs)
             with record(names._label(self, sys._getframe(1))):
                 return original(self, *args, **kwargs)
 

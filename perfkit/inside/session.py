@@ -17,8 +17,10 @@ from ..runs import layout
 from ..runs.recorder import Recorder, append_line, pack
 from .options import Options
 
-# How often a running job looks for requests and limits, and notes the framework's memory peak.
-LOOK_EVERY_NS = 250_000_000
+# How often a running job looks for requests, limits and the other ranks' decision.
+LOOK_EVERY_NS = 100_000_000
+# How often it notes the framework's memory peak: asking takes a tenth of a millisecond.
+MEMORY_EVERY_NS = 1_000_000_000
 
 # What ends a step, from the weakest evidence to the strongest.
 CLOCKS = (None, "inference", "backward", "optimizer", "user")
@@ -50,7 +52,7 @@ class Session:
         self.batch_counted = False  # a loader has counted the batch that the next model call will see
         self.worked = False  # a model was called or a backward run in this process
         self.recent = deque(maxlen=33)  # times of the last step ends
-        self.window = None  # set by the framework's probe
+        self.roots = self.window = None  # set by the framework's probe
         self.make_device_clock = None  # callable giving a DeviceClock once the device is in use, set by the probe
         self.device_clock = None
         self.describe_framework = None  # callable: the framework's settings as a fact, set by the probe
@@ -62,7 +64,7 @@ class Session:
         self.threads = Threads()
         self._names = {}
         self._flushes = deque(maxlen=256)
-        self._next_look_ns = 0
+        self._next_look_ns = self._next_memory_ns = 0
         self._wake_at_step = 1
 
     # -- marks -----------------------------------------------------------------------------------------------------
@@ -185,7 +187,8 @@ class Session:
         if self._limit_reached(at_ns):
             self.end(marks.END_LIMIT)
             return
-        if self.memory_peaks is not None:
+        if self.memory_peaks is not None and at_ns >= self._next_memory_ns:
+            self._next_memory_ns = at_ns + MEMORY_EVERY_NS
             self._note_memory()
         if self.device_clock is None and self.make_device_clock is not None:
             self.device_clock = self.make_device_clock()
@@ -255,6 +258,8 @@ class Session:
         self._names.clear()
         self.threads.clear()
         self._wake_at_step = 1
+        if self.roots is not None:
+            self.roots.settled = False
         if self.window is not None:
             self.window.forget_after_fork()
         _allow_launcher(self.options.launcher)  # the permission is a process's own

@@ -57,7 +57,6 @@ END = 43  # the recording ended; a: END_*
 
 FLAG_GRAD = 1  # gradients were enabled
 FLAG_TRAINING = 2  # model.training
-FLAG_AUTOCAST = 4  # autocast was on around the call
 
 END_EXIT = 0  # the interpreter is shutting down
 END_LIMIT = 1  # --steps or --for was reached

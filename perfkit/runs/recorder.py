@@ -19,6 +19,7 @@ UNCLAIMED_MARKS = 16384
 
 
 pack = Struct("4q").pack
+MARK_BYTES = marks.MARK_WORDS * marks.WORD_BYTES
 
 
 class Recorder:
@@ -68,14 +69,13 @@ class Recorder:
         Another thread may append meanwhile (``os.write`` releases the GIL): exactly the rows that were packed are removed.
         """
         rows = self.rows
-        count = len(rows)
         if self._marks_fd < 0:
-            self._drop_unclaimed(count)
+            self._drop_unclaimed(len(rows))
             return
-        if not count:
+        data = b"".join(rows)
+        if not data:
             return
-        data = b"".join(rows[:count])
-        del rows[:count]
+        del rows[: len(data) // MARK_BYTES]
         try:
             written = os.write(self._marks_fd, data)
             if written < len(data):

@@ -122,7 +122,7 @@ def _patch_loader(session, dataloader, torch):
 def batch_counter(torch):
     """A function from a batch to (samples, tokens); -1 where unknown. It must be cheap and can never raise."""
     tensor = torch.Tensor
-    integers = (torch.int64, torch.int32)
+    int64, int32 = torch.int64, torch.int32
 
     def first_tensor(batch, depth):
         if isinstance(batch, tensor):
@@ -143,9 +143,13 @@ def batch_counter(torch):
 
     def count(batch):
         try:
-            found = first_tensor(batch, MAX_BATCH_DEPTH)
+            kind = type(batch)
+            if (kind is list or kind is tuple) and type(batch[0]) is tensor:  # nearly always
+                found = batch[0]
+            else:
+                found = first_tensor(batch, MAX_BATCH_DEPTH)
             shape = found.shape
-            if len(shape) == 2 and found.dtype in integers:
+            if len(shape) == 2 and (found.dtype is int64 or found.dtype is int32):
                 return shape[0], shape[0] * shape[1]
             return shape[0], -1
         except Exception:  # no tensor, or one without dimensions
@@ -162,6 +166,7 @@ def _arm_backward(session, torch, watch):
     is_compiling = torch.compiler.is_compiling
     append, threads = session.rows.append, session.threads
     enter, leave = marks.BACKWARD_ENTER, marks.BACKWARD_EXIT
+    roots = session.roots
 
     def make(original):
         @functools.wraps(original)
@@ -179,10 +184,13 @@ def _arm_backward(session, torch, watch):
                 append(pack(at, leave | thread, 0, 0))
                 if session.device_clock is not None:
                     session.device_phase_ended(marks.PHASE_BACKWARD)
-                try:
-                    session.roots.backward_ended(at)
-                except Exception as error:
-                    session.broke("backward", error)
+                if roots.settled and roots.forward_seen:
+                    roots.forward_seen = False
+                else:
+                    try:
+                        roots.backward_ended(at)
+                    except Exception as error:
+                        session.broke("backward", error)
 
         return backward
 
@@ -207,9 +215,41 @@ def _patch_optimizer(session, optimizer, torch):
     for handle in handles:
         session.undo.append(("optimizer", handle.remove))
 
-    def make(original):
-        append, threads, known = session.rows.append, session.threads, state.objects.known
-        is_compiling = torch.compiler.is_compiling
+    state.mark_zero_grad(optimizer.Optimizer)
+
+
+class _Optimizers:
+    """Optimizer steps as marks, and which of several optimizers ends the script's cycle.
+
+    A cheap rule for the trace window only (the report finds the cycle from the marks): the optimizer that steps least
+    often ends it, the last to appear among equals.
+    """
+
+    def __init__(self, session, torch):
+        self.session, self.torch = session, torch
+        self.objects = Objects(session, self._met)
+        self.counts = {}
+        self.only = None  # the number of the script's one optimizer, while there is only one
+        self.in_scaler = 0
+        self.before, self.after = self._make_hooks(torch.compiler.is_compiling)
+        self._zero_grad_of = set()
+
+    def _met(self, thing):
+        """Facts about an optimizer; from here on a ``zero_grad`` of its class's own is marked as the base's is."""
+        owner = next((cls for cls in type(thing).__mro__ if "zero_grad" in vars(cls)), None)
+        if owner is not None:
+            self.mark_zero_grad(owner)
+        return facts.optimizer(thing)
+
+    def mark_zero_grad(self, owner):
+        """Mark calls of the ``zero_grad`` that the class *owner* defines."""
+        if owner not in self._zero_grad_of:
+            self._zero_grad_of.add(owner)
+            _replace(self.session, "optimizer", owner, "zero_grad", self._marked_zero_grad)
+
+    def _marked_zero_grad(self, original):
+        append, threads, known = self.session.rows.append, self.session.threads, self.objects.known
+        is_compiling = self.torch.compiler.is_compiling
 
         @functools.wraps(original)
         def zero_grad(self, *args, **kwargs):
@@ -225,26 +265,9 @@ def _patch_optimizer(session, optimizer, torch):
 
         return zero_grad
 
-    _replace(session, "optimizer", optimizer.Optimizer, "zero_grad", make)
-
-
-class _Optimizers:
-    """Optimizer steps as marks, and which of several optimizers ends the script's cycle.
-
-    A cheap rule for the trace window only (the report finds the cycle from the marks): the optimizer that steps least
-    often ends it, the last to appear among equals.
-    """
-
-    def __init__(self, session, torch):
-        self.session = session
-        self.objects = Objects(session, facts.optimizer)
-        self.counts = {}
-        self.in_scaler = 0
-        self.before, self.after = self._make_hooks(torch.compiler.is_compiling)
-
     def _make_hooks(self, is_compiling):
         """The global step pre-hook and post-hook. Closures: they run at every step."""
-        session, id_of, state = self.session, self.objects.id_of, self
+        session, id_of, known, state = self.session, self.objects.id_of, self.objects.known, self
         append, threads = session.rows.append, session.threads
         enter, leave = marks.OPTIMIZER_ENTER, marks.OPTIMIZER_EXIT
 
@@ -252,7 +275,10 @@ class _Optimizers:
             if is_compiling():
                 return
             try:
-                append(pack(now_ns(), enter | id_of(optimizer) << 8 | threads[get_ident()], 0, 0))
+                number = known.get(id(optimizer), -1)
+                if number < 0:
+                    number = id_of(optimizer)
+                append(pack(now_ns(), enter | number << 8 | threads[get_ident()], 0, 0))
             except Exception as error:
                 session.broke("optimizer", error)
 
@@ -260,9 +286,13 @@ class _Optimizers:
             if is_compiling():
                 return
             try:
-                at, number = now_ns(), id_of(optimizer)
+                at, number = now_ns(), known.get(id(optimizer), -1)
                 append(pack(at, leave | number << 8 | threads[get_ident()], 0, 0))
-                if not state.in_scaler:
+                if state.in_scaler:
+                    return
+                if number == state.only and session.device_clock is None:
+                    session.step_ended("optimizer", at)
+                else:
                     state.stepped(number, at)
             except Exception as error:
                 session.broke("optimizer", error)
@@ -274,7 +304,11 @@ class _Optimizers:
         if self.session.device_clock is not None:
             self.session.device_phase_ended(marks.PHASE_OPTIMIZER)
         counts = self.counts
+        if self.only is not None and number != self.only:
+            counts[self.only], self.only = self.session.steps, None  # not counted one by one until now
         counts[number] = counts.get(number, 0) + 1
+        if len(counts) == 1:
+            self.only = number
         if len(counts) == 1 or number == self._closing():
             self.session.step_ended("optimizer", at_ns)
         else:
@@ -380,9 +414,9 @@ def _is_loader_worker():
 
 _HOOKS = (
     ("loader", _arm_loader),
+    ("forward", _arm_forward),
     ("backward", _arm_backward),
     ("optimizer", _arm_optimizer),
-    ("forward", _arm_forward),
     ("spans", _arm_spans),
     ("compile", _arm_compile),
     ("memory", _arm_memory),

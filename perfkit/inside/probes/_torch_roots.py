@@ -39,17 +39,18 @@ class Roots:
         self.models = Objects(session, lambda model: facts.model(model, torch))
         self.forwards_since_backward = self.backwards = 0
         self.forward_seen = False  # since the last backward
+        self.settled = False  # the optimizer is the clock and every root is known: less to do at each call
 
     # -- discovery -------------------------------------------------------------------------------------------------
 
     def discover(self):
         """Take nn.Module.__call__ for a while."""
         module, original = self.module, self.module.__call__
-        roots, is_compiling, threads = self, self.torch.compiler.is_compiling, self.session.threads
+        roots, threads = self, self.session.threads
 
         @functools.wraps(original)
         def __call__(self, *args, **kwargs):
-            if is_compiling() or threads[get_ident()] in roots.active or not roots.marks_calls_of(self):
+            if threads[get_ident()] in roots.active or not roots.marks_calls_of(self):
                 return original(self, *args, **kwargs)
             return type(self).__call__(self, *args, **kwargs)
 
@@ -101,28 +102,27 @@ class Roots:
     # -- marked calls ----------------------------------------------------------------------------------------------
 
     def _marked_call(self, own):
-        roots, session, module = self, self.session, self.module
-        is_compiling, grad_enabled = self.torch.compiler.is_compiling, self.torch.is_grad_enabled
+        roots, session, module, grad_enabled = self, self.session, self.module, self.torch.is_grad_enabled
         append, threads, count_batch = session.rows.append, session.threads, self.count_batch
-        active, id_of = self.active, self.models.id_of
+        active, id_of, known = self.active, self.models.id_of, self.models.known
+        enter, leave = marks.FORWARD_ENTER, marks.FORWARD_EXIT
 
-        def __call__(self, *args, **kwargs):
+        def __call__(self, *args, **kwargs):  # never traced by a compiler: see CallPatches
             call = own or module.__call__
-            if is_compiling():
-                return call(self, *args, **kwargs)
             thread = threads[get_ident()]
             if thread in active:
                 return call(self, *args, **kwargs)
             active.add(thread)  # before what may fail: it also keeps the discovering __call__ from coming back here
             try:
-                where = id_of(self) << 8 | thread
+                number = known.get(id(self), -1)
+                where = (id_of(self) if number < 0 else number) << 8 | thread
                 grad = grad_enabled()
-                flags = marks.FLAG_GRAD * grad | marks.FLAG_TRAINING * self.training
                 samples = tokens = -1
-                if not session.batch_counted:
+                if session.batch_counted:
+                    session.batch_counted = False
+                else:
                     samples, tokens = count_batch(args or kwargs)
-                session.batch_counted = False
-                append(pack(now_ns(), marks.FORWARD_ENTER | where, flags, 0))
+                append(pack(now_ns(), enter | where, grad | self.training << 1, 0))  # FLAG_GRAD, FLAG_TRAINING
             except Exception as error:
                 session.broke("forward", error)
                 try:
@@ -133,12 +133,15 @@ class Roots:
                 return call(self, *args, **kwargs)
             finally:
                 at = now_ns()
-                append(pack(at, marks.FORWARD_EXIT | where, samples, tokens))
+                append(pack(at, leave | where, samples, tokens))
                 active.discard(thread)
-                try:
-                    roots.ended(grad, at)
-                except Exception as error:
-                    session.broke("forward", error)
+                if roots.settled:
+                    roots.forward_seen = True
+                else:
+                    try:
+                        roots.ended(grad, at)
+                    except Exception as error:
+                        session.broke("forward", error)
 
         functools.update_wrapper(__call__, own or module.__call__)
         return __call__
@@ -150,6 +153,7 @@ class Roots:
         if self.calls_left:
             self._discovered()
         if session.clock == "optimizer":
+            self.settled = not self.calls_left
             return
         self.forwards_since_backward += 1
         if (not grad or self.forwards_since_backward > 2) and not self.is_worker():
@@ -174,6 +178,7 @@ class Roots:
         """A backward came without a forward we saw: the script has another model by now."""
         if not self.calls_left and self.discoveries_left:
             self.discoveries_left -= 1
+            self.settled = False
             self.calls_left = DISCOVERY_CALLS
             self.discover()
 
