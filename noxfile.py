@@ -1,5 +1,7 @@
 """Sessions: `nox` runs lint, types and tests; `nox -s integrations` and `nox -s benchmarks` on demand."""
 
+from pathlib import Path
+
 import nox
 
 nox.options.sessions = ["lint", "types", "tests"]
@@ -45,7 +47,12 @@ def integrations(session):
     """The real libraries from PyPI: Lightning, transformers, Accelerate, timm."""
     install(session, "-e", ".[test]")
     session.install(*CONSTRAINTS, "-r", "tests/integrations/requirements.txt")
-    session.run("python", "-m", "pytest", "-m", "integration", "tests/integrations", *session.posargs)
+    # timm imports torchvision, whose wheel does not load beside a CPU-only torch: only timm's own test may find it.
+    beside = str(Path(session.create_tmp(), "torchvision").resolve())
+    session.install("--no-deps", "timm==1.0.31")
+    session.run("python", "-m", "pip", "install", "-q", "--no-deps", "--target", beside, "torchvision==0.28.0")
+    tests = ("pytest", "-m", "integration", "tests/integrations", *session.posargs)
+    session.run("python", "-m", *tests, env={"TORCHVISION_PATH": beside})
 
 
 @nox.session
