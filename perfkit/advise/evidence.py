@@ -13,6 +13,8 @@ from ..runs.status import Outcome, outcome
 from .lazy import Absent, Facts, Unavailable, lazy
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import polars as pl
 
     from ..analyze.trace_view import TraceAnalysis
@@ -100,8 +102,9 @@ class Evidence(Facts):
         info = self.need("info")
         if info.origin.get("kind") == "import":
             return "a trace was imported: there is no recording of the steps themselves"
-        guest = next((c for c in info.collectors if c.name == "guest" and c.state != "on"), None)
-        return guest.reason if guest else NO_STEPS
+        silent = (c for name in ("guest", "steps") for c in info.collectors if c.name == name and c.state != "on")
+        first = next(silent, None)
+        return first.reason if first else NO_STEPS
 
     @lazy
     def excluded(self) -> list[tuple[int, int]]:
@@ -203,12 +206,14 @@ class Evidence(Facts):
         """Analysis of the newest trace window of the lead rank, corrected to the unprofiled step."""
         from ..analyze import trace_view
 
-        path = self._trace_path()
+        path = self.need("trace_file")
         headline = self.headline
         step_s = headline.get("median_s") if headline else self.need("info").origin.get("step_time_s")
         return trace_view.analyze_trace(path, step_time_s=step_s)
 
-    def _trace_path(self) -> Any:
+    @lazy
+    def trace_file(self) -> Path:
+        """The newest trace of the lead rank, readable or not."""
         lead = self.lead
         holders = [lead] if lead is not None else self.run.ranks
         traces = [path for recording in holders for path in recording.traces]
@@ -311,10 +316,11 @@ class Evidence(Facts):
 
     @lazy
     def hot_lines(self) -> list[Row]:
-        """Lines of the user's code that the stack samples found, most first."""
+        """Lines of the user's code that the stack samples found, window by window, most first."""
         from ..analyze import stacks
 
-        return plain_rows(stacks.hot_lines(self.run))
+        windows = dict.fromkeys(str(window.get("name")) for window in stacks.windows(self.run))
+        return plain_rows([row for name in windows for row in stacks.hot_lines(self.run, window=name)])
 
     # --- what the guest saw
 
@@ -367,16 +373,6 @@ class Evidence(Facts):
         if not found:
             raise Absent("no optimizer was seen")
         return _most(found, "parameters")
-
-    @lazy
-    def autocast_share(self) -> float:
-        """Share of the model's outermost calls that were made under autocast."""
-        from .waits import autocast_share
-
-        share = autocast_share(self.need("lead").marks)
-        if share is None:
-            raise Unavailable("no call of the model was seen")
-        return share
 
     def _last_fact(self, kind: str, reason: str) -> Row:
         found = self.need("lead").facts_of(kind)

@@ -45,13 +45,3 @@ def group_by_settings(facts: list[dict[str, Any]]) -> list[list[dict[str, Any]]]
         settings = tuple(f"{key}={fact[key]}" for key in sorted(fact) if key not in ("id", "t"))
         groups.setdefault(settings, []).append(fact)
     return list(groups.values())
-
-
-def autocast_share(found: NDArray[np.int64]) -> float | None:
-    """Share of the outermost model calls made under autocast; None without any call. *found*: marks, (n,
-    4).
-    """
-    calls = found[(found[:, 1] & 0xFF) == m.FORWARD_ENTER]
-    if not len(calls):
-        return None
-    return float(np.mean((calls[:, 2] & m.FLAG_AUTOCAST) != 0))

@@ -1,13 +1,13 @@
 """The step waits for its next batch.
 
-Speaks when waiting for the DataLoader takes at least 5 % of the mean steady step and loading in (more) worker
-processes would give back at least as much. Three cures, chosen by what the loader does today:
+Speaks when waiting for the DataLoader takes at least 5 % of the mean steady step and loading in (more)
+worker processes would give back at least as much. Three cures, chosen by what the loader does today:
 
-- *no workers*: batches are made in the training process. Worker processes make them while the model computes.
+- *no workers*: batches are made in the training process. Worker processes make them while the model
+  computes.
 - *fewer workers than cores*, and the step still waits: more of them.
 - *as many workers as cores*: more would only compete. What helps is cheaper loading: decode less, decode
-once and
-  store the result, move work to the device, larger reads.
+  once and store the result, move work to the device, larger reads.
 
 With workers that are started anew for each epoch it looks at where the waits lie: if they lie at the
 epochs' first batches, the cure is ``persistent_workers=True``, not more workers.
@@ -16,13 +16,14 @@ How the gain is told. With ``w`` workers a step takes ``max(compute, load / w, c
 hides behind the compute up to ``w`` times its own pace, and no number of workers makes the machine's cores
 do more than they can (``cpu``: CPU seconds per step of the whole process tree, measured). The high end is
 that; the low end adds 15 % for contention and uneven batches, 7 % of the loading time for handing tensors
-over, and starting the workers in every epoch. It is not the share of the phase: a loader that takes
-ten times as long as the model does not vanish behind two workers.
+over, and starting the workers in every epoch. It is not the share of the phase: a loader that takes ten
+times as long as the model does not vanish behind two workers.
 
 It is silent without a loader (batches made by hand are no loader's fault), for waits below 5 %, and so when
-there are workers enough already. It never suggests more workers than the cores that
-the process may use. An IterableDataset has to be split between workers by its author, so there the change
-is described but never applied by perfkit.
+there are workers enough already; also for waits below 1 ms that may save nothing: receiving a batch from a
+worker takes 0.1 to 0.3 ms, so beside a step of 0.3 ms a loader in the same process is right. It never
+suggests more workers than the cores that the process may use. An IterableDataset has to be split between
+workers by its author, so there the change is described but never applied by perfkit.
 """
 
 from __future__ import annotations
@@ -53,6 +54,10 @@ CHEAPER_LOW = 0.25
 MIN_COMPUTING = 0.5
 HOW_STORAGE = "the workers wait for storage: fewer and larger files, a local copy, a cache in memory"
 HOW_DECODE = "decode and resize once and store the result; or do the transforms on the device, on whole batches"
+# A wait shorter than this is about what a worker takes to hand a batch over (0.1 to 0.3 ms measured on CPU,
+# more under load); such a gain is told only where its low end is above what noise would show.
+SHORT_WAIT_S = 1e-3
+MIN_LOW_OF_SHORT = 0.01
 LINK = "https://pytorch.org/docs/stable/data.html#multi-process-data-loading"
 
 Row = dict[str, Any]
@@ -67,6 +72,29 @@ def check(
     worker_cores: float | None = None,
 ) -> Finding | None:
     """Judge the wait for batches."""
+    said = _judge(breakdown, loader, cores, loader_waits, cores_used, worker_cores)
+    is_short = phase_seconds(breakdown, "data") < SHORT_WAIT_S
+    return None if said is None or (is_short and said.saves.low <= MIN_LOW_OF_SHORT) else said
+
+
+def workers_wanted(breakdown: list[Row], loader: Row, cores: int, cores_used: float | None = None) -> int:
+    """Loader workers that this rule would have, if it speaks of their number; else those there are."""
+    workers = int(loader.get("num_workers") or 0)
+    said = check(breakdown, loader, cores, cores_used=cores_used)
+    if said is None or (said.fix is None and not loader.get("iterable")):
+        return workers
+    step, wait = step_seconds(breakdown), phase_seconds(breakdown, "data")
+    return _wanted(wait if workers == 0 else workers * step, step - wait, cores)
+
+
+def _judge(
+    breakdown: list[Row],
+    loader: Row,
+    cores: int,
+    loader_waits: Row | None,
+    cores_used: float | None,
+    worker_cores: float | None,
+) -> Finding | None:
     step, wait = step_seconds(breakdown), phase_seconds(breakdown, "data")
     workers = loader.get("num_workers")
     if not step or wait / step < MIN_SHARE or workers is None:

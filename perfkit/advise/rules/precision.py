@@ -3,14 +3,12 @@
 Three cures, and only where the arithmetic is what the step waits for:
 
 - *TF32 off* on an NVIDIA GPU that has it (compute capability 8.0 or later): single-precision matrix
-products and
-  convolutions run on the tensor cores with ten bits of mantissa, inputs and results staying float32. Speaks
-  when kernels that compute in plain float32 take at least 20 % of the step.
+  products and convolutions run on the tensor cores with ten bits of mantissa, inputs and results staying
+  float32. Speaks when kernels that compute in plain float32 take at least 20 % of the step.
 - *16-bit autocast* on such a GPU, where TF32 is already on or changes little: matrix products in bfloat16,
   activations half the size.
 - *bfloat16 autocast on a CPU* with AMX or AVX512-BF16, where matrix products and convolutions of a
-worthwhile size
-  take most of the step.
+  worthwhile size take most of the step.
 
 It must not speak where it would make things worse. Autocast adds a cast for every operand: a step that
 waits for its launches, not for the arithmetic, gets longer. Measured on an H100, BERT at batch 1 took 9.1
@@ -24,8 +22,8 @@ How the gain is told. Only the time in matrix kernels shrinks, by factors set wi
 an H100 showed (TF32: 3.5 and 3.9 times on their matrix kernels, 2.5 to 5 claimed; less, and unmeasured, on
 other GPUs), and the step never becomes shorter than what the host needs to launch it, as its trace tells.
 
-It is silent when the cure is already applied: kernels that compute in TF32 or 16 bit show it, whatever the
-settings say, and so do autocast around the model's calls and parameters in 16 bit.
+It is silent when the cure is already applied: kernels (on a CPU, operators) that compute in TF32 or 16 bit
+show it, whatever the settings say, autocast included; and so do parameters in 16 bit.
 """
 
 from __future__ import annotations
@@ -80,12 +78,11 @@ def check(
     gpu: Device | None = None,
     busy_share: float | None = None,
     model: Row | None = None,
-    autocast_share: float | None = None,
     instruction_sets: list[str] | None = None,
 ) -> Finding | None:
     """Judge the number formats of matrix products."""
     step, torch = step_s, torch or {}
-    if not step or _is_low_precision(model, autocast_share):
+    if not step or _is_low_precision(model):
         return None
     if kernels:
         if gpu is None or busy_share is None or gpu.kind != "cuda":
@@ -100,10 +97,10 @@ def check(
     return _on_cpu(host_operators, step, instruction_sets or [])
 
 
-def _is_low_precision(model: Row | None, autocast_share: float | None) -> bool:
+def _is_low_precision(model: Row | None) -> bool:
     dtypes = (model or {}).get("dtypes") or {}
     half = sum(count for name, count in dtypes.items() if name in ("float16", "bfloat16"))
-    return half * 2 > sum(dtypes.values()) or (autocast_share or 0.0) > 0.5
+    return bool(half * 2 > sum(dtypes.values()))
 
 
 def _tf32(torch: Row, gpu: Device, shares: dict[str, float], step: float, launch: float) -> Finding | None:

@@ -3,23 +3,24 @@
 Only for models that compute on the CPU; on a GPU the host's threads are not the step's pace.
 
 - *Too few*: free cores beside one (or a few) compute threads, and operators large enough to share. Speaks
-when at
-  least 20 % of the step is in operators of 0.2 ms or more each: smaller ones are not split up, or lose by it.
+  when at least 20 % of the step is in operators of 0.2 ms or more each: smaller ones are not split up, or
+  lose by it.
 - *Too many*: the threads of all ranks and their loaders' workers exceed the cores they may use, as in a
-container whose quota
-  is smaller than the machine, or with several ranks that each take all cores. Threads that wait for each
-  other spin, so one that does not get its core holds up all the others.
+  container whose quota is smaller than the machine, or with several ranks that each take all cores. Threads
+  that wait for each other spin, so one that does not get its core holds up all the others.
 
 It never suggests more threads than the cores that the process may use less those its loader workers keep
-busy, and it stays silent when other processes keep the machine busy: with one busy neighbour two threads
-made the same script 9 to 24 times slower than one (measured on two cores).
+busy, or those that the input rule would give to workers: a core is promised once. And it stays silent when
+other processes keep the machine busy: with one busy neighbour two threads made the same script 9 to 24
+times slower than one (measured on two cores).
 
 How the gain is told. Too few: Amdahl's law over the time in operators large enough to share, of which
 between 50 % (they wait for memory) and 95 % (they compute) runs in parallel. Too many: at most what the
 surplus of threads costs when each waits its turn (1 - cores/threads of the compute time), at least a tenth
 of that.
 
-It is silent when threads and cores agree. Its intervals are reasoned, not measured, so its confidence is low.
+It is silent when threads and cores agree. Its intervals are reasoned, not measured, so its confidence is
+low.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from typing import Any
 
 from ...model.records import Finding, Fix, Interval
 from ..what_if import ms, percent, phase_seconds, saved, step_seconds
+from .input import workers_wanted
 
 COMPUTE_PHASES = ("forward", "backward", "optimizer")
 # Operators shorter than this are taken not to be worth splitting: torch's grain is 32768 elements, and
@@ -69,7 +71,7 @@ def check(
         return _too_many(threads, cores, rank_count or 1, step, compute)
     if host_operators is None or _is_crowded(others_cores, cores, rank_count or 1):
         return None
-    spare = cores - _busy_workers(workers, cores_used, threads)
+    spare = cores - max(_busy_workers(workers, cores_used, threads), _new_workers(breakdown, loader, cores, cores_used))
     return _too_few(threads, spare, cores, step, host_operators, cores_used)
 
 
@@ -89,6 +91,14 @@ def _busy_workers(workers: int, cores_used: float | None, threads: int) -> int:
     if cores_used is None:
         return workers
     return min(workers, math.ceil(max(0.0, cores_used - threads)))
+
+
+def _new_workers(breakdown: list[Row], loader: Row | None, cores: int, cores_used: float | None) -> int:
+    """Cores for loader workers that the input rule asks for: not to be promised twice."""
+    if not loader:
+        return 0
+    wanted = workers_wanted(breakdown, loader, cores, cores_used)
+    return wanted if wanted > (loader.get("num_workers") or 0) else 0
 
 
 def _too_few(

@@ -21,6 +21,14 @@ def test_it_is_silent_when_workers_already_hide_the_loading(ask, phases):
     assert ask("input", loader=loader, cores=8, breakdown=phases(data=0.001, forward=0.1)) is None
 
 
+def test_it_is_silent_where_handing_over_costs_as_much_as_the_wait(ask, phases):
+    tiny = phases(data=0.0001, forward=0.0002)
+    assert ask("input", loader=SLEEPER, cores=8, cores_used=1.0, breakdown=tiny) is None
+    # Below 1 ms, and yet a gain even in the bad case: 10 workers' worth of waiting behind a long step.
+    said = ask("input", loader={**SLEEPER, "num_workers": 8}, cores=8, breakdown=phases(data=0.0009, forward=0.0041))
+    assert said is not None and said.saves.low > 0.01
+
+
 def test_it_says_nothing_of_a_script_without_a_loader(ask, phases):
     assert ask("input", cores=8, breakdown=phases(forward=0.1)) == "loader: not among the evidence given"
 

@@ -48,10 +48,6 @@ def test_16_bit_kernels_show_that_the_cure_is_applied(ask, base):
     assert ask("precision", **{**base, "kernels": [BF16, REST]}) is None
 
 
-def test_autocast_around_the_model_is_the_cure_applied(ask, base):
-    assert ask("precision", **{**base, "kernels": [TF32, REST], "autocast_share": 1.0}) is None
-
-
 def test_a_model_in_16_bit_is_the_cure_applied(ask, base):
     given = {**base, "kernels": [TF32, REST], "model": {"dtypes": {"bfloat16": 99, "float32": 1}}}
     assert ask("precision", **given) is None
@@ -107,9 +103,8 @@ def test_a_cpu_with_amx_gets_bfloat16_for_large_products(ask):
         {"host_operators": [cpu_operator(calls_per_step=4000.0)]},
         {"host_operators": [cpu_operator(work="elementwise")]},
         {"host_operators": [cpu_operator(dtypes="c10::BFloat16")]},
-        {"autocast_share": 1.0},
     ],
-    ids=["no amx", "tiny operators", "no products", "already bfloat16", "autocast is on"],
+    ids=["no amx", "tiny operators", "no products", "already bfloat16"],
 )
 def test_a_cpu_gets_no_bfloat16_where_it_would_not_help(ask, changes):
     given = {

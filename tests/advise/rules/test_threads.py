@@ -47,6 +47,19 @@ def test_it_never_takes_the_cores_that_loader_workers_use(ask, base):
     assert said.fix.parameters == {"num_threads": 5}
 
 
+def test_it_does_not_promise_the_cores_that_new_loader_workers_would_take(ask, base, phases):
+    loader = {"num_workers": 0, "persistent_workers": False, "length": 100, "iterable": False}
+    waits = phases(data=0.06, forward=0.02, backward=0.02)
+    given = {**base, "breakdown": waits, "loader": loader, "cores_used": 1.0}
+    input_said = ask("input", **{key: given[key] for key in ("breakdown", "loader", "cores", "cores_used")})
+    workers = input_said.fix.parameters["num_workers"]
+    assert ask("threads", **given).fix.parameters == {"num_threads": 8 - workers}
+    assert (
+        ask("threads", **{**given, "loader": {**loader, "iterable": True}}).fix.parameters["num_threads"] == 8 - workers
+    )
+    assert ask("threads", **{**given, "cores": workers}) is None
+
+
 def test_without_operators_it_cannot_promise_anything(ask, base):
     given = {key: value for key, value in base.items() if key != "host_operators"}
     assert ask("threads", **given) is None
