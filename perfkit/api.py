@@ -64,6 +64,7 @@ def profile_command(
     results_dir: str | Path | None = None,
     python: str | None = None,
     stacks: bool = True,
+    verbose: bool = False,
     announce: Callable[[str], None] = lambda _line: None,
     **options: Any,
 ) -> Outcome:
@@ -82,6 +83,7 @@ def profile_command(
         python=python,
         options={key: value for key, value in options.items() if value is not None},
         stacks=stacks,
+        verbose=verbose,
     )
     return profile(request, announce=announce)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import click
 
 
@@ -13,8 +15,14 @@ def command(rule: str | None) -> None:
     from ..advise.registry import all_rules
 
     if rule is not None:
-        click.echo(api.explain(rule))
+        click.echo(plain(api.explain(rule)).rstrip())
+        click.echo("next: perfkit report", err=True)
         return
     for name, found in all_rules().items():
         click.echo(f"{name:12} {found.title}")
-    click.echo("next: perfkit explain RULE")
+    click.echo("next: perfkit explain RULE", err=True)
+
+
+def plain(text: str) -> str:
+    """A manual without its markup: no terminal shows it."""
+    return re.sub(r"\*([^*\n]+)\*", r"\1", text.replace("``", ""))

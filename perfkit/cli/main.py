@@ -116,6 +116,7 @@ def _click_message(error: click.ClickException) -> str:
 
 def _fail(message: str, code: int) -> int:
     line = " ".join(message.split())
+    sys.stdout.flush()  # what was said before stands before it on a terminal
     print(f"perfkit: {line}", file=sys.stderr)
     return code
 

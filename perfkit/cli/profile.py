@@ -122,6 +122,7 @@ def profile(kind: str, words: list[str], given: dict[str, Any]) -> int:
         results_dir=given["results_dir"],
         python=given["python"],
         stacks=not given["no_stacks"],
+        verbose=bool(given["verbose"]),
         announce=_announcer(quiet=given["quiet"]),
         **guest_options(given),
     )
@@ -155,6 +156,7 @@ def _trace_at(text: str | None) -> str | None:
 def _announcer(*, quiet: bool) -> Any:
     def announce(line: str) -> None:
         if not quiet or line.startswith(("warning", "error")):
+            sys.stdout.flush()
             print(f"perfkit: {line}", file=sys.stderr, flush=True)
 
     return announce
@@ -166,7 +168,7 @@ def _show(path: str, shown: dict[str, Any]) -> None:
     from .show import show_run
 
     try:
-        show_run(api.load(path), json_indent=0 if shown["json_file"] == "-" else 2, **shown)
+        show_run(api.load(path), json_indent=0 if shown["json_file"] == "-" else 2, set_off=True, **shown)
     except PerfkitError as error:
         print(f"perfkit: {error}", file=sys.stderr)
     except Exception as error:

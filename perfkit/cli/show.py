@@ -24,8 +24,11 @@ def show_run(
     no_color: bool,
     json_indent: int = 2,
     run_word: str = "",
+    set_off: bool = False,
 ) -> dict[str, Any]:
-    """Compose the document of *run* and put it out. The card moves to stderr where JSON takes stdout."""
+    """Compose the document of *run* and put it out. The card moves to stderr where JSON takes stdout, and
+    is *set_off* by an empty line from what a script has printed there.
+    """
     from .. import api
     from ..report import terminal
 
@@ -37,6 +40,7 @@ def show_run(
     elif not quiet:
         stream = sys.stderr if json_file == STDOUT else sys.stdout
         color = False if no_color else None
+        stream.write("\n" if set_off else "")
         terminal.show(document, stream, verbose=verbose, color=color, run_word=run_word)
     return document
 

@@ -28,6 +28,11 @@ class Interpreter:
     path: str
     reason: str
 
+    @property
+    def is_own(self) -> bool:
+        """Whether it is the Python that perfkit itself runs in, under whichever of its names."""
+        return os.path.dirname(self.path) == os.path.dirname(sys.executable)  # noqa: PTH120 - links count
+
 
 def choose(
     wanted: str | None = None,

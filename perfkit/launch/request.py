@@ -31,6 +31,8 @@ class Request:
     options: Mapping[str, OptionValue] = field(default_factory=dict)
     #: Whether Python stacks are sampled (py-spy), in windows outside the timed steps.
     stacks: bool = True
+    #: Whether to say also what goes without saying.
+    verbose: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

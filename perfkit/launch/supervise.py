@@ -37,7 +37,7 @@ def profile(request: Request, *, announce: Announce = lambda _line: None) -> Out
     """
     python = interpreter.choose(request.python)
     argv = command.build(request, python)
-    if request.kind != "command":
+    if request.kind != "command" and (request.verbose or not python.is_own):
         announce(f"python: {python.path} ({python.reason})")
     try:
         run = rundir.make(request.results_root, command.display_name(request))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ class Page:
     width: int
     #: Whether to say the same on fewer lines.
     tight: bool = False
+    #: Whether shares are also drawn, which needs colour to be read.
+    bars: bool = False
     lines: list[Line] = field(default_factory=list)
 
     @property
@@ -92,6 +95,18 @@ class Page:
         for number, pieces in enumerate(lines):
             margin = label if number == 0 and self.indent == LABEL_WIDTH else ""
             self.add((margin.ljust(self.indent), "bold"), *pieces)
+
+    def bar(self, shares: Sequence[tuple[float, str]]) -> None:
+        """Proportional blocks below a row's values, each in its style, as wide as the values' column."""
+        room = self.width - self.indent
+        edges, total = [0], 0.0
+        for part, _ in shares:
+            total += part
+            edges.append(round(min(total, 1.0) * room))
+        pieces = [
+            ("█" * (end - start), style) for (start, end), (_, style) in zip(pairwise(edges), shares, strict=True)
+        ]
+        self.add((" " * self.indent, ""), *(piece for piece in pieces if piece[0]))
 
     def row_pair(self, left: Sequence[Piece], right: Sequence[Piece]) -> None:
         """Two groups on one line, the right one at its end; where they do not fit, one below the other."""

@@ -21,12 +21,19 @@ MAX_LINES = 30
 MIN_WIDTH, MAX_WIDTH, PLAIN_WIDTH = 50, 120, 100
 
 
-def render(document: dict[str, Any], *, width: int = PLAIN_WIDTH, verbose: int = 0, run_word: str = "") -> list[Line]:
+def render(
+    document: dict[str, Any],
+    *,
+    width: int = PLAIN_WIDTH,
+    verbose: int = 0,
+    run_word: str = "",
+    bars: bool = False,
+) -> list[Line]:
     """The card of *document* as styled lines, none wider than *width*. *run_word* is what the person called
-    the run, if anything.
+    the run, if anything. With *bars* shares are also drawn, in colours.
     """
     columns = max(MIN_WIDTH, min(width, MAX_WIDTH))
-    page = _page(document, Page(columns), verbose, run_word)
+    page = _page(document, Page(columns, bars=bars), verbose, run_word)
     if len(page.lines) > MAX_LINES and not verbose:
         page = _page(document, Page(columns, tight=True), verbose, run_word)
     return page.lines
@@ -53,7 +60,8 @@ def show(
     """Print the card to *stream*: coloured on a terminal unless *color* is False or NO_COLOR is set."""
     console = make_console(stream, color=color, width=width)
     ascii_only = not speaks_unicode(stream)
-    for line in render(document, width=console.width, verbose=verbose, run_word=run_word):
+    bars = console.is_terminal and not console.no_color and not ascii_only
+    for line in render(document, width=console.width, verbose=verbose, run_word=run_word, bars=bars):
         console.print(line.text(ascii_only=ascii_only), soft_wrap=True)
 
 

@@ -86,4 +86,10 @@ def test_completion_completes_verbs(perfkit):
 def test_a_reader_that_goes_away_is_no_error(perfkit, tmp_path):
     command = f"{sys.executable} -m perfkit.cli.main explain input | head -1"
     shown = subprocess.run(command, shell=True, capture_output=True, text=True, cwd=tmp_path, check=False)
-    assert shown.stderr == "" and shown.stdout.count("\n") == 1
+    assert "rror" not in shown.stderr and shown.stdout.count("\n") == 1
+
+
+def test_a_manual_is_printed_without_markup(perfkit):
+    shown = perfkit("explain", "input")
+    assert "``" not in shown.stdout and "- no workers: batches" in shown.stdout
+    assert shown.stderr == "next: perfkit report\n" and not shown.stdout.endswith("\n\n")

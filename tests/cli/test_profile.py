@@ -17,7 +17,8 @@ def test_a_training_script_gets_its_card_after_its_own_output(perfkit, train):
     shown = perfkit("profile", train)
     assert shown.returncode == 0
     own, card = shown.stdout.split("── perfkit", 1)
-    assert own == "trained 80 steps\n"
+    assert own == "trained 80 steps\n\n"  # one empty line sets the card off
+    assert shown.stderr == "" and shown.stdout.endswith("\n") and not shown.stdout.endswith("\n\n")
     assert "80 steps" in card and "samples/s" in card and "where the step goes" in card
     assert "Load batches in" in card and "next: perfkit explain input" in card
     assert card.count("\n") <= 31
@@ -71,6 +72,16 @@ def test_options_after_the_script_are_the_scripts(perfkit, script):
 def test_quiet_leaves_only_the_scripts_words(perfkit, script):
     shown = perfkit("profile", "-q", script("print('only this')"))
     assert (shown.stdout, shown.stderr) == ("only this\n", "")
+
+
+def test_the_python_is_named_where_the_choice_is_not_obvious(perfkit, script, tmp_path):
+    name = script("print('hi')")
+    assert perfkit("profile", name).stderr == ""
+    assert f"python: {sys.executable}" in perfkit("profile", "-v", name).stderr
+    folder = tmp_path / "env" / "bin"
+    folder.mkdir(parents=True)
+    (folder / "python").symlink_to(sys.executable)
+    assert "python: " in perfkit("profile", "--python", str(tmp_path / "env"), name).stderr
 
 
 def test_a_module_and_a_command_are_run_as_such(perfkit, script):

@@ -211,6 +211,17 @@ def test_no_color_and_the_option_are_respected(make_run, monkeypatch):
     assert "\x1b[3" not in shown(document, Terminal(), width=100)
 
 
+def test_a_terminal_with_colours_gets_a_bar_of_the_phases_and_nothing_else_does(make_run, monkeypatch):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    document = api.document(make_run())
+    text = shown(document, Terminal(), width=100)
+    assert text.count("█") == 100 - 22
+    assert "█" * 47 in text and "█" * 48 not in text  # 60 % of 78 columns are data
+    assert "█" not in shown(document, Terminal(), color=False, width=100)
+    assert "█" not in shown(document, io.StringIO(), width=100)
+
+
 def test_a_terminal_that_speaks_no_unicode_gets_ascii(make_run):
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding="ascii")
@@ -218,6 +229,82 @@ def test_a_terminal_that_speaks_no_unicode_gets_ascii(make_run):
     stream.flush()
     text = raw.getvalue().decode("ascii")
     assert "steady step 10.00 ms" in text and "gr??e.py" in text and "-- perfkit | " in text
+
+
+def hot(window, function, line, self_share):
+    place = {"file": "/x/train.py", "line": line, "function": function, "role": "main", "window": window}
+    return {**place, "share": self_share, "self_share": self_share, "samples": 9}
+
+
+STARTUP = [hot("startup", "<module>", 1, 0.7), hot("startup", "prepare", 20, 0.2)]
+
+
+def test_hot_lines_are_those_among_the_steps(make_run, card):
+    lines = [*STARTUP, hot("steady", "decode", 30, 0.5), hot("steady", "<module>", 40, 0.3)]
+    text = joined(card(make_run(), hot_lines=lines))
+    assert "hot lines, steady     train.py:30 decode 50.0 %   train.py:40 <module> 30.0 %" in text
+    assert "prepare" not in text
+    later = [*lines, hot("steady-2", "augment", 31, 0.6)]
+    assert "hot lines, steady     train.py:31 augment 60.0 %\n" in joined(card(make_run(), hot_lines=later))
+
+
+def test_a_run_too_short_for_them_shows_its_start_up_less_the_imports(make_run, card):
+    text = joined(card(make_run(), hot_lines=STARTUP))
+    assert "hot lines, start-up   train.py:20 prepare 20.0 %\n" in text
+    assert "hot lines" not in joined(card(make_run(), hot_lines=STARTUP[:1]))
+
+
+def test_without_steps_the_whole_run_is_one_window(make_run, card):
+    text = joined(card(make_run(steps=0), hot_lines=STARTUP))
+    assert "hot lines             train.py:1 <module> 70.0 %   train.py:20 prepare 20.0 %\n" in text
+
+
+@pytest.mark.parametrize(
+    ("overhead", "said"),
+    [
+        ({"steady_share": 0.001, "startup_s": 0.3, "window_s": 0.09}, "own cost 0.1 % of a step · 0.39 s once"),
+        ({"steady_share": None, "startup_s": 0.3, "window_s": None}, "own cost 0.30 s once"),
+        ({"steady_share": 0.0001, "startup_s": None, "window_s": None}, "own cost <0.1 % of a step"),
+    ],
+)
+def test_perfkits_own_cost_is_told_per_step_and_once(make_run, card, overhead, said):
+    text = joined(card(make_run(), overhead={"per_step_s": 1e-6, "share": 0.3, **overhead}))
+    assert said in text and "30.0 %" not in text
+
+
+def test_a_trace_that_cannot_be_read_is_said_with_its_reason(make_run, card):
+    run = make_run()
+    (run.path / "rank-00000" / "trace-000.json").write_text("")
+    document = api.document(run)
+    assert document["trace"]["steps"] is None and "empty" in document["unavailable"]["trace.steps"]
+    assert "empty" in document["unavailable"]["hotspots"]
+    assert "rank-00000/trace-000.json: the file is empty" in joined(card(run))
+
+
+def test_why_there_are_no_steps_is_said_once(make_run, card):
+    steps = Collector(name="steps", state="off", reason="no optimizer step was seen")
+    text = joined(card(make_run(steps=0, collectors=[Collector(name="guest", state="on", reason="armed"), steps])))
+    assert "no step times: no optimizer step was seen" in text and "not measured" not in text
+
+
+def test_what_a_machine_does_not_have_is_told_in_few_words(make_run, card):
+    reason = "no energy counter in /sys/class/powercap (a virtual machine, or no driver)"
+    text = joined(card(make_run(collectors=[Collector(name="rapl", state="off", reason=reason)])))
+    assert "not measured: rapl (no energy counter in /sys/class/powercap)\n" in text
+
+
+def test_a_long_path_stays_on_one_line_by_its_end(make_run, card):
+    run = make_run()
+    identity = {**api.document(run)["run"], "path": "/a/very/long/way" * 20 + "/runs/the-id"}
+    lines = [line.plain for line in terminal.render({**api.document(run), "run": identity}, width=80)]
+    assert lines[1].strip().startswith("…") and lines[1].endswith("/runs/the-id") and len(lines[1]) == 80
+
+
+def test_operators_in_full_stand_in_columns(make_run, card):
+    row = {"name": "enumerate(DataLoader)#_SingleProcessDataLoaderIter.__next__", "kind": "annotation", "module": None,
+           "share": 0.7, "seconds_per_step": 0.0158, "calls_per_step": 1.0, "line": "/a/long/way/train.py:12"}  # fmt: skip
+    text = joined(card(make_run(), hotspots=[row], verbose=1))
+    assert "70.0 %  15.80 ms   1.00×  SingleProcessDataLoaderIter.__next__  train.py:12" in text
 
 
 def test_an_operator_of_many_modules_is_named_once(make_run, card):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from .. import next_steps
 from ..layout import clean
+from .header import why_no_headline
 
 if TYPE_CHECKING:
     from ..layout import Page
@@ -22,21 +24,28 @@ def add(document: Document, page: Page, *, verbose: int, run_word: str = "") -> 
     page.blank()
     if verbose:
         _details(document, page)
-    elif missing := _missing(document["collectors"]):
+    elif missing := _missing(document):
         page.paragraph("not measured: " + " · ".join(missing), style="dim", most=2)
     page.paragraph("next: " + " · ".join(next_steps.after(document, verbose=verbose, run_word=run_word)), style="dim")
 
 
-def _missing(collectors: list[Document]) -> list[str]:
+def _missing(document: Document) -> list[str]:
     """What failed first, then what is off; what most of a report rests on before the rest. One reason
-    once.
+    once, and none that the headline has given already.
     """
     weight = {name: number for number, name in enumerate(_MATTER)}
-    absent = [row for row in collectors if row["state"] in ("failed", "off")]
+    said = None if document["steps"]["median_s"] is not None else why_no_headline(document)
+    absent = [row for row in document["collectors"] if row["state"] in ("failed", "off") and row["reason"] != said]
     names: dict[str, list[str]] = {}
     for row in sorted(absent, key=lambda row: (row["state"] != "failed", weight.get(row["name"], len(weight)))):
-        names.setdefault(clean(row["reason"]), []).append(clean(row["name"]))
+        names.setdefault(_reason(row), []).append(clean(row["name"]))
     return [f"{', '.join(same)} ({reason})" for reason, same in names.items()]
+
+
+def _reason(row: Document) -> str:
+    """Why, in full where something failed; what this machine does not have needs its first words only."""
+    reason = clean(row["reason"])
+    return reason if row["state"] == "failed" else re.split(r": | \(|; ", reason, maxsplit=1)[0]
 
 
 def _details(document: Document, page: Page) -> None:

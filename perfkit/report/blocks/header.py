@@ -6,7 +6,7 @@ import os
 import signal
 from typing import TYPE_CHECKING, Any
 
-from ..layout import clean, flow
+from ..layout import clean, flow, width_of
 from ..units import count, digits, seconds, share
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ FEW_STEPS = 5
 UNSTEADY = 2.0
 # Others that take this share of the cores slow a step that computes on the CPU.
 CROWDED = 0.25
-# Above this a reader wants to know what the cost consists of.
-NOTABLE_COST = 0.01
 
 _RATES = (("samples_per_s", "samples"), ("tokens_per_s", "tokens"))
 
@@ -29,7 +27,7 @@ _RATES = (("samples_per_s", "samples"), ("tokens_per_s", "tokens"))
 def add(document: Document, page: Page) -> None:
     """The rule with the run's name, what a reader must know first, and the headline."""
     run = document["run"]
-    page.rule(clean(" · ".join(["perfkit", *_name_parts(document)])), clean(_short_path(run["path"])))
+    page.rule(clean(" · ".join(["perfkit", *_name_parts(document)])), _place(clean(_short_path(run["path"])), page))
     for text, style in _troubles(document):
         page.paragraph(clean(text), style=style)
     if document["run"]["origin"].get("kind") == "import" and document["trace"].get("profiled_step_s"):
@@ -65,15 +63,32 @@ def _short_path(path: str) -> str:
     return relative if len(relative) < len(path) else path
 
 
+def _place(path: str, page: Page) -> str:
+    """*path* on one line: of one that is too long, its end."""
+    room = page.width - 3
+    if width_of(path) <= room:
+        return path
+    while width_of(path) > room - 1:
+        path = path[1:]
+    return f"…{path}"
+
+
 def _troubles(document: Document) -> list[Piece]:
     found: list[Piece] = []
     if (how := _ending(document["run"])) is not None:
         found.append(how)
-    if unsteady := _unsteady(document):
-        found.append(("; ".join(unsteady), "yellow"))
+    found += [(text, "yellow") for text in _unsteady(document)]
+    if (unread := _unreadable_trace(document)) is not None:
+        found.append((unread, "yellow"))
     for fact, fault in {**document["faults"], **document["rules"]["failed"]}.items():
         found.append((f"a fault in perfkit cost this report its {fact}: {fault}", "bold red"))
     return found
+
+
+def _unreadable_trace(document: Document) -> str | None:
+    """Why the newest trace tells nothing, where there is one."""
+    notes = document["trace"].get("notes") or []
+    return notes[0] if notes and document["trace"]["steps"] is None else None
 
 
 def _unsteady(document: Document) -> list[str]:
@@ -114,7 +129,7 @@ def _by_signal(code: int | None) -> str:
 
 
 def _headline(document: Document) -> list[list[Piece]]:
-    steps, cost = document["steps"], document["overhead"]["share"]
+    steps = document["steps"]
     word = "inference call" if document["mode"] == "inference" else "step"
     p95 = f" (p95 {seconds(steps['p95_s'])})" if steps["p95_s"] is not None else ""
     parts: list[list[Piece]] = [
@@ -125,15 +140,18 @@ def _headline(document: Document) -> list[list[Piece]]:
         parts.append([(f"only {plural(steps['steady_count'], 'steady step')}", "yellow")])
     if steps.get("warmup_steps") is not None:
         parts.append([(f"warm-up {plural(steps['warmup_steps'], 'step')}", "")])
-    if cost is not None:
-        parts.append([(f"perfkit's own cost {share(cost)}{_steady_cost(document['overhead'])}", "")])
+    if cost := _own_cost(document["overhead"]):
+        parts.append([(f"perfkit's own cost {cost}", "dim")])
     return parts
 
 
-def _steady_cost(overhead: Document) -> str:
-    """What remains once start-up and the trace window are over; said where these are most of the cost."""
-    steady = overhead.get("steady_share")
-    return f" ({share(steady)} of a steady step)" if steady is not None and overhead["share"] >= NOTABLE_COST else ""
+def _own_cost(overhead: Document) -> str:
+    """``0.1 % of a step · 0.39 s once``: what every step pays, and what start-up and windows took."""
+    steady, once = overhead.get("steady_share"), [overhead["startup_s"], overhead["window_s"]]
+    said = [f"{share(steady)} of a step"] if steady is not None else []
+    if any(part is not None for part in once):
+        said.append(f"{sum(part or 0.0 for part in once):.2f} s once")
+    return " · ".join(said)
 
 
 def _of_trace(trace: Document) -> str:
@@ -146,5 +164,10 @@ def _of_trace(trace: Document) -> str:
 
 def _no_headline(document: Document) -> str:
     total = document["steps"]["count"]
-    reason = document["unavailable"].get("steps.median_s", "no step was seen")
+    reason = why_no_headline(document)
     return f"{plural(total, 'step')}, none of them steady: {reason}" if total else f"no step times: {reason}"
+
+
+def why_no_headline(document: Document) -> str:
+    """Why there is no step time, as the document has it."""
+    return str(document["unavailable"].get("steps.median_s", "no step was seen"))

@@ -26,8 +26,9 @@ def add(document: Document, page: Page, *, verbose: int) -> None:
     most = HOT_LINES_VERBOSE if verbose else HOT_LINES_SHOWN
     if page.tight:
         return
-    lines = _lines_of_interest(document["hot_lines"])[:most]
-    page.row("hot lines", [_hot_line(row) for row in lines], most=None if verbose else 1)
+    window, lines = _lines_of_interest(document)
+    label = f"hot lines, {window}" if window else "hot lines"
+    page.row(label, [_hot_line(row) for row in lines[:most]], most=None if verbose else 1)
 
 
 def _memory(memory: Document) -> list[list[Piece]]:
@@ -62,11 +63,20 @@ def _energy(energy: Document) -> list[list[Piece]]:
     return [] if joules is None else [[("energy ", "cyan"), (f"{digits(joules, 3)} J/step", "")]]
 
 
-def _lines_of_interest(lines: list[Document]) -> list[Document]:
-    """Of the steady window where there is one: lines that did something themselves, most first."""
-    steady = [row for row in lines if row.get("window") == "steady"] or lines
-    busy = [row for row in steady if (row.get("self_share") or 0.0) >= SMALL_SHARE]
-    return sorted(busy, key=lambda row: -row["self_share"])
+def _lines_of_interest(document: Document) -> tuple[str, list[Document]]:
+    """Lines that did something themselves, most first, and what to call their window.
+
+    Where there are steps, those of the last window among them; in a run too short for one those of
+    start-up, less the script's top level: that is imports. Without steps the whole run is one window.
+    """
+    busy = [row for row in document["hot_lines"] if (row.get("self_share") or 0.0) >= SMALL_SHARE]
+    busy.sort(key=lambda row: -row["self_share"])
+    if not document["steps"]["count"]:
+        return "", busy
+    steady = {str(row.get("window")) for row in busy if str(row.get("window")).startswith("steady")}
+    if steady:
+        return "steady", [row for row in busy if row["window"] == max(steady)]
+    return "start-up", [row for row in busy if row.get("function") != "<module>"]
 
 
 def _hot_line(row: Document) -> list[Piece]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from ..layout import clean
@@ -55,13 +56,19 @@ def _rank(row: Document) -> list[Piece]:
 def _phases(document: Document, page: Page, *, verbose: int) -> None:
     phases, stages = document["breakdown"], document["run_breakdown"]
     page.row("where the step goes", [_phase(row) for row in phases if row["share"]])
+    if page.bars and not page.tight:
+        page.bar([(row["share"], _style(row["name"])) for row in phases if row["share"]])
     if verbose or not phases:
         page.row("where the run goes", [_stage(row) for row in stages if (row["share"] or 0) >= SMALL_SHARE])
 
 
 def _phase(row: Document) -> list[Piece]:
     name = clean(row["name"])
-    return [(f"{name} ", PHASE_STYLES.get(name, "green")), (share(row["share"]), _weight(row["share"]))]
+    return [(f"{name} ", _style(name)), (share(row["share"]), _weight(row["share"]))]
+
+
+def _style(phase: str) -> str:
+    return PHASE_STYLES.get(phase, "green")
 
 
 def _weight(value: float) -> str:
@@ -108,7 +115,7 @@ def _hotspots(rows: list[Document], page: Page, *, verbose: int) -> None:
         page.row("hot operators", [_hotspot(row) for row in operators[:HOTSPOTS_SHOWN]], most=2)
         return
     for number, row in enumerate(rows[:HOTSPOTS_VERBOSE]):
-        page.row("hot operators" if number == 0 else "", [[*_hotspot(row), *_hotspot_details(row)]])
+        page.row("hot operators" if number == 0 else "", [_hotspot_details(row)])
 
 
 def _by_name(rows: list[Document]) -> list[Document]:
@@ -130,16 +137,30 @@ def _where(same: list[Document]) -> str | None:
 
 
 def _hotspot(row: Document) -> list[Piece]:
-    name = clean(row["name"]).removeprefix("aten::")
+    pieces: list[Piece] = [(f"{_short_name(row)} ", "cyan"), (share(row["share"] or 0.0), "")]
+    return [*pieces, (f" in {where}", "dim")] if (where := _module(row)) else pieces
+
+
+def _short_name(row: Document) -> str:
+    """Without what every operator's name begins with; ``Optimizer.step#Adam.step`` is ``Adam.step``."""
+    name = clean(row["name"]).removeprefix("aten::").rpartition("#")[2]
+    return name.removeprefix("_") if name.startswith("_SingleProcess") or name.startswith("_MultiProcessing") else name
+
+
+def _module(row: Document) -> str:
     where = clean(row.get("module") or "")
-    pieces: list[Piece] = [(f"{name} ", "cyan"), (share(row["share"] or 0.0), "")]
-    if where and not any(char.isalpha() for char in where):
-        where = f"module {where}"
-    return [*pieces, (f" in {where}", "dim")] if where else pieces
+    return f"module {where}" if where and not any(char.isalpha() for char in where) else where
 
 
 def _hotspot_details(row: Document) -> list[Piece]:
-    parts = [f"{seconds(row['seconds_per_step'])}/step" if row.get("seconds_per_step") else ""]
-    parts.append(f"{digits(row['calls_per_step'], 3)} calls" if row.get("calls_per_step") else "")
-    parts.append(clean(row.get("line") or ""))
-    return [("  " + " · ".join(part for part in parts if part), "dim")]
+    """A row of a table: share, time and calls in columns, then what and where."""
+    time = f"{seconds(row['seconds_per_step'])}" if row.get("seconds_per_step") else ""
+    calls = f"{digits(row['calls_per_step'], 3)}×" if row.get("calls_per_step") else ""
+    line = os.path.basename(clean(row.get("line") or ""))  # noqa: PTH119 - a path of any machine
+    where = " · ".join(part for part in (_module(row), line) if part)
+    return [
+        (f"{share(row['share'] or 0.0):>7}  ", ""),
+        (f"{time:>8}  {calls:>6}  ", "dim"),
+        (_short_name(row), "cyan"),
+        (f"  {where}" if where else "", "dim"),
+    ]

@@ -49,12 +49,21 @@ def trace(evidence: Evidence, gaps: Gaps) -> dict[str, Any]:
     found = evidence.trace
     if found is None:
         gaps.note("trace", evidence.why("trace"))
-        return dict.fromkeys(("steps", "dilation", "busy_share_raw")) | {"notes": []}
+        return dict.fromkeys(("steps", "dilation", "busy_share_raw")) | {"notes": _why_unread(evidence)}
     gaps.note("trace.dilation", "no unprofiled step time is known for it")
     gaps.note("trace.busy_share_raw", "nothing ran on a device")
     view = plain_rows([found])[0]
     shown = ("device_breakdown", "hotspots", "kernels")
     return {key: value for key, value in view.items() if key not in shown and _is_plain(value)}
+
+
+def _why_unread(evidence: Evidence) -> list[str]:
+    """Of a trace that is there and tells nothing, the reason."""
+    file = evidence.trace_file
+    if file is None:
+        return []
+    reason = evidence.why("trace").removeprefix(f"{file}: ")
+    return [f"nothing could be learnt from {file.parent.name}/{file.name}: {reason}"]
 
 
 def _is_plain(value: Any) -> bool:
