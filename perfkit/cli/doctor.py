@@ -13,6 +13,7 @@ from . import options
 
 if TYPE_CHECKING:
     from ..launch.checks import Check
+    from ..report.layout import Page
 
 _SIGNS = {"yes": ("✓", "green"), "partly": ("!", "yellow"), "no": ("✗", "red")}
 _ASCII = {"yes": "ok", "partly": "!", "no": "--"}
@@ -37,23 +38,32 @@ def command(python: str | None, results_dir: str | None, json_file: str | None, 
 
 
 def show(checks: list[Check], stream: IO[str], *, color: bool | None = None) -> None:
-    """One line per check, and one below it for what to do."""
-    from rich.text import Text
-
+    """What was found, check by check, and below it what to do."""
+    from ..report.layout import Page
     from ..report.terminal import make_console, speaks_unicode
 
     console, fancy = make_console(stream, color=color), speaks_unicode(stream)
+    page = Page(console.width)
     width = max(len(check.name) for check in checks)
     for check in checks:
-        sign, style = _SIGNS[check.state]
-        line = Text(f"{sign if fancy else _ASCII[check.state]:2} ", style=style)
-        line.append(f"{check.name:{width}}  ", style="bold").append(check.found, style="default")
-        console.print(line, soft_wrap=True)
-        if check.remedy:
-            arrow = "→" if fancy else "->"
-            console.print(Text(f"{'':{width + 5}}{arrow} {check.remedy}", style="dim"), soft_wrap=True)
+        _add(check, page, width, fancy=fancy)
     usable = sum(check.state != "no" for check in checks)
-    console.print(Text(f"{usable} of {len(checks)} can be used; next: perfkit profile SCRIPT"), soft_wrap=True)
+    page.add((f"{usable} of {len(checks)} can be used; next: perfkit profile SCRIPT", ""))
+    for line in page.lines:
+        console.print(line.text(ascii_only=not fancy), soft_wrap=True)
+
+
+def _add(check: Check, page: Page, width: int, *, fancy: bool) -> None:
+    from ..report.layout import clean, wrap
+
+    indent = width + 5
+    sign, style = _SIGNS[check.state]
+    first, *rest = wrap(clean(check.found), page.width - indent)
+    page.add((f"{sign if fancy else _ASCII[check.state]:2} ", style), (f"{check.name:{width}}  ", "bold"), (first, ""))
+    for line in rest:
+        page.add((" " * indent, ""), (line, ""))
+    if check.remedy:
+        page.paragraph(clean(check.remedy), lead=" " * (indent - 2) + "→", indent=indent, style="dim")
 
 
 def _write(text: str, file: str) -> None:

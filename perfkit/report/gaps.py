@@ -28,7 +28,11 @@ class Gaps:
         """
         used: dict[str, str] = {}
         self._walk(document, "", used)
-        empty = {path: reason for path, reason in self.reasons.items() if not _value(document, path)}
+        empty = {
+            path: reason
+            for path, reason in self.reasons.items()
+            if not _value(document, path) and not _is_of_no_row(document, path)
+        }
         return dict(sorted({**empty, **used}.items()))
 
     def _walk(self, node: Any, path: str, used: dict[str, str]) -> None:
@@ -50,6 +54,12 @@ class Gaps:
                 return self.reasons[path]
             path = path[:-2] if path.endswith("[]") else path.rpartition(".")[0]
         return NOT_RECORDED
+
+
+def _is_of_no_row(document: Any, path: str) -> bool:
+    """Whether *path* speaks of the rows of a list that has none: the list has a reason of its own."""
+    rows, is_of_rows, _ = path.partition("[]")
+    return bool(is_of_rows) and not _value(document, rows)
 
 
 def _value(document: Any, path: str) -> Any:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ..runs.reader import Run
     from ..runs.store import Entry
 
+# An id that takes more of the line leaves too little for the command.
+MAX_ID_SHARE = 0.45
 STATUS_STYLES = {
     "finished": "green",
     "failed": "red",
@@ -43,23 +45,28 @@ def rows(entries: Sequence[Entry]) -> list[dict[str, Any]]:
 
 
 def show(entries: Sequence[Entry], stream: IO[str], *, color: bool | None = None) -> None:
-    """One line per run: id, age, status, size, command, cut at the terminal's width."""
+    """One line per run: id, age, status, size, command, cut at the terminal's width. Of an id its last six
+    characters where the command would have no room beside it; every verb takes them.
+    """
     from .terminal import make_console, speaks_unicode
 
     console = make_console(stream, color=color)
     ascii_only = not speaks_unicode(stream)
-    widest = max(width_of(entry.id) for entry in entries)
-    for entry in entries:
-        console.print(_line(entry, widest, console.width, ascii_only=ascii_only), soft_wrap=True)
+    names = [entry.id for entry in entries]
+    widest = max(map(width_of, names))
+    if widest > MAX_ID_SHARE * console.width:
+        names, widest = [name[-6:] for name in names], 6
+    for entry, name in zip(entries, names, strict=True):
+        console.print(_line(entry, name.ljust(widest), console.width, ascii_only=ascii_only), soft_wrap=True)
 
 
-def _line(entry: Entry, widest: int, width: int, *, ascii_only: bool) -> Any:
+def _line(entry: Entry, name: str, width: int, *, ascii_only: bool) -> Any:
     from .layout import Line, cut
 
     status = entry.status
     said = entry.problem or " ".join(entry.info.command if entry.info else [])
     pieces = (
-        (f"{clean(entry.id):{widest}}  ", "bold"),
+        (f"{clean(name)}  ", "bold"),
         (f"{age(entry.created):>8}  ", "dim"),
         (f"{status:10}", STATUS_STYLES.get(status, "")),
         (f"{size(entry.size_bytes):>9}  ", "dim"),

@@ -1,6 +1,7 @@
 """The card: what it says in each case, and that it fits."""
 
 import io
+import itertools
 import os
 
 import pytest
@@ -113,8 +114,15 @@ def test_what_could_not_be_measured_is_one_line_with_its_reason(make_run, card):
         Collector(name="stacks", state="failed", reason="ptrace is not permitted"),
     ]
     text = joined(card(make_run(collectors=collectors)))
-    assert "not measured: stacks (ptrace is not permitted) · nvml (no NVIDIA driver)" in text
+    assert "not measured: Python stacks (ptrace is not permitted) · GPU (no NVIDIA driver)" in text
     assert "perfkit doctor" in text
+
+
+def test_a_framework_without_steps_is_told_how_to_name_them(make_run, card):
+    armed = Collector(name="guest", state="on", reason="armed in 1 process")
+    assert "--step-on MODULE:FUNCTION" in card(make_run(steps=0, collectors=[armed]))[-1]
+    failed = make_run(steps=0, collectors=[armed], status="failed", exit_code=1)
+    assert "--step-on" not in joined(card(failed)) and "--step-on" not in joined(card(make_run()))
 
 
 def test_ranks_are_shown_side_by_side(make_run, card):
@@ -222,6 +230,16 @@ def test_a_terminal_with_colours_gets_a_bar_of_the_phases_and_nothing_else_does(
     assert "█" not in shown(document, io.StringIO(), width=100)
 
 
+def test_a_card_never_has_two_empty_lines_in_a_row(make_run):
+    for document in (full(make_run), api.document(make_run(steps=0)), api.document(make_run())):
+        plain = [line.plain.strip() for line in terminal.render(document, width=80, bars=True)]
+        assert all(one or other for one, other in itertools.pairwise(plain))
+
+
+def test_the_fullest_card_fits_with_its_bar(make_run):
+    assert len(terminal.render(full(make_run), width=100, bars=True)) <= 30
+
+
 def test_a_terminal_that_speaks_no_unicode_gets_ascii(make_run):
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding="ascii")
@@ -290,7 +308,7 @@ def test_why_there_are_no_steps_is_said_once(make_run, card):
 def test_what_a_machine_does_not_have_is_told_in_few_words(make_run, card):
     reason = "no energy counter in /sys/class/powercap (a virtual machine, or no driver)"
     text = joined(card(make_run(collectors=[Collector(name="rapl", state="off", reason=reason)])))
-    assert "not measured: rapl (no energy counter in /sys/class/powercap)\n" in text
+    assert "not measured: CPU energy (no energy counter)\n" in text
 
 
 def test_a_long_path_stays_on_one_line_by_its_end(make_run, card):

@@ -16,6 +16,8 @@ Document = dict[str, Any]
 
 # Collectors that most of a report rests on.
 _MATTER = ("guest", "steps", "trace", "host", "nvml", "stacks")
+# What a person calls it.
+_CALLED = {"nvml": "GPU", "rapl": "CPU energy", "stacks": "Python stacks"}
 _STATE_STYLES = {"on": "", "failed": "red", "off": "dim"}
 
 
@@ -38,14 +40,14 @@ def _missing(document: Document) -> list[str]:
     absent = [row for row in document["collectors"] if row["state"] in ("failed", "off") and row["reason"] != said]
     names: dict[str, list[str]] = {}
     for row in sorted(absent, key=lambda row: (row["state"] != "failed", weight.get(row["name"], len(weight)))):
-        names.setdefault(_reason(row), []).append(clean(row["name"]))
+        names.setdefault(_reason(row), []).append(_CALLED.get(row["name"], clean(row["name"])))
     return [f"{', '.join(same)} ({reason})" for reason, same in names.items()]
 
 
 def _reason(row: Document) -> str:
     """Why, in full where something failed; what this machine does not have needs its first words only."""
     reason = clean(row["reason"])
-    return reason if row["state"] == "failed" else re.split(r": | \(|; ", reason, maxsplit=1)[0]
+    return reason if row["state"] == "failed" else re.split(r": | \(|; | in /", reason, maxsplit=1)[0]
 
 
 def _details(document: Document, page: Page) -> None:

@@ -56,7 +56,7 @@ def _rank(row: Document) -> list[Piece]:
 def _phases(document: Document, page: Page, *, verbose: int) -> None:
     phases, stages = document["breakdown"], document["run_breakdown"]
     page.row("where the step goes", [_phase(row) for row in phases if row["share"]])
-    if page.bars and not page.tight:
+    if phases and page.bars and not page.tight:
         page.bar([(row["share"], _style(row["name"])) for row in phases if row["share"]])
     if verbose or not phases:
         page.row("where the run goes", [_stage(row) for row in stages if (row["share"] or 0) >= SMALL_SHARE])
