@@ -331,3 +331,5 @@ def test_an_operator_of_many_modules_is_named_once(make_run, card):
     rows += [{**hot, "name": "DataLoader", "kind": "annotation", "module": None, "share": 0.5}]
     text = joined(card(make_run(), hotspots=rows))
     assert "hot operators         mm 40.0 % in 4 modules\n" in text
+    rows = [{**hot, "module": name, "modules": 6, "share": 0.1} for name in ("layers.*.attention", "layers.*.mlp")]
+    assert "mm 20.0 % in 12 modules\n" in joined(card(make_run(), hotspots=rows))

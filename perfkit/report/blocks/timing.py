@@ -132,8 +132,8 @@ def _by_name(rows: list[Document]) -> list[Document]:
 
 
 def _where(same: list[Document]) -> str | None:
-    modules = sorted({row["module"] for row in same if row.get("module")})
-    return f"{len(modules)} modules" if len(modules) > 1 else modules[0] if modules else None
+    modules = {row["module"]: row.get("modules") or 1 for row in same if row.get("module")}
+    return f"{sum(modules.values())} modules" if len(modules) > 1 else next(iter(modules), None)
 
 
 def _hotspot(row: Document) -> list[Piece]:
