@@ -93,3 +93,13 @@ def test_a_manual_is_printed_without_markup(perfkit):
     shown = perfkit("explain", "input")
     assert "``" not in shown.stdout and "- no workers: batches" in shown.stdout
     assert shown.stderr == "next: perfkit report\n" and not shown.stdout.endswith("\n\n")
+
+
+def test_notes_come_after_the_result_where_both_go_to_one_place(perfkit, script, tmp_path):
+    perfkit("profile", "-q", "--no-stacks", script("pass"))
+    command = [sys.executable, "-m", "perfkit.cli.main", "runs", "list"]
+    shown = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=tmp_path, check=True
+    )
+    run, note = shown.stdout.splitlines()
+    assert "script.py" in run and note.startswith("next: perfkit report")
