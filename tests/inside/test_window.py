@@ -200,12 +200,16 @@ def test_starting_a_window_does_not_import_a_compiler_that_the_script_does_witho
 
 
 def test_it_waits_while_stacks_are_sampled(record):
-    outcome = record(LOOP + """
+    outcome = record(
+        LOOP
+        + """
 run = os.environ["PERFKIT_GUEST_RUN"]
 os.makedirs(run + "/control"); open(run + "/control/sampling-stacks", "w").close()
 train(60)
 os.unlink(run + "/control/sampling-stacks")
 train(60)
-""", trace_at="step:20")
+""",
+        trace_at="step:20",
+    )
     probe, _ = windows(outcome, "closed")
     assert 60 <= probe["first_step"] <= 62

@@ -20,8 +20,9 @@ over, and starting the workers in every epoch. It is not the share of the phase:
 times as long as the model does not vanish behind two workers.
 
 It is silent without a loader (batches made by hand are no loader's fault), for waits below 5 %, and so when
-there are workers enough already; also for waits below 1 ms that may save nothing: receiving a batch from a
-worker takes 0.1 to 0.3 ms, so beside a step of 0.3 ms a loader in the same process is right. It never
+there are workers enough already; also for waits below 3 ms that may save nothing: receiving a batch from a
+worker takes 0.1 to 0.3 ms, up to 2.6 on busy cores, so beside a step of 0.3 ms a loader in the same process is
+right; and for waits below 3 ms beside workers that hardly compute, which are the receiving itself. It never
 suggests more workers than the cores that the process may use. An IterableDataset has to be split between
 workers by its author, so there the change is described but never applied by perfkit.
 """
@@ -52,11 +53,14 @@ MIN_GONE_WITH_STARTS = 0.5
 CHEAPER_LOW = 0.25
 # Workers that compute for less than this part of their time wait for something else: storage, network, locks.
 MIN_COMPUTING = 0.5
+# Receiving a small batch from a worker took 1.6 to 2.6 ms on two busy cores, with workers that computed for 2 to 3 %
+# of their time (two public scripts). More workers, or faster storage, cannot shorten that.
+RECEIVING_S, IDLE_WORKERS = 3e-3, 0.1
 HOW_STORAGE = "the workers wait for storage: fewer and larger files, a local copy, a cache in memory"
 HOW_DECODE = "decode and resize once and store the result; or do the transforms on the device, on whole batches"
-# A wait shorter than this is about what a worker takes to hand a batch over (0.1 to 0.3 ms measured on CPU,
-# more under load); such a gain is told only where its low end is above what noise would show.
-SHORT_WAIT_S = 1e-3
+# A wait shorter than this is about what a worker takes to hand a batch over; such a gain is told only where its low
+# end is above what noise would show.
+SHORT_WAIT_S = RECEIVING_S
 MIN_LOW_OF_SHORT = 0.01
 LINK = "https://pytorch.org/docs/stable/data.html#multi-process-data-loading"
 
@@ -108,6 +112,8 @@ def _judge(
         evidence["cores in use"] = round(cores_used, 1)
     if workers and _waits_at_starts(loader, loader_waits, step):
         return _persistent(evidence, loader, wait, step)
+    if workers and _only_handed_over(wait, step, workers, worker_cores):
+        return None
     if workers >= cores and workers > 0:
         return _cheaper(evidence, wait, step, workers, worker_cores)
     return _more_workers(evidence, loader, cores, wait, step, cores_used)
@@ -142,6 +148,13 @@ def _more_workers(
         how=_how(wanted, loader),
         links=[LINK],
     )
+
+
+def _only_handed_over(wait: float, step: float, workers: int, worker_cores: float | None) -> bool:
+    """Whether the workers hardly compute and the wait is what it takes to receive a batch from another process."""
+    if worker_cores is None:
+        return False
+    return worker_cores < IDLE_WORKERS * workers and wait < RECEIVING_S
 
 
 def _wanted(load: float, compute: float, cores: int) -> int:

@@ -98,3 +98,11 @@ def test_the_measured_gain_of_an_h100_lies_in_the_interval(ask, phases):
     assert said.saves.low < 1 - 68.1 / 417 < said.saves.high
     assert said.saves.low < 1 - 66.9 / 417 < said.saves.high
     assert said.saves.high - said.saves.low < 0.25
+
+
+def test_it_is_silent_where_idle_workers_only_hand_batches_over(ask, phases):
+    loader = {**SLEEPER, "num_workers": 4}
+    shown = {"loader": loader, "cores": 2, "cores_used": 1.2, "breakdown": phases(data=0.0022, forward=0.011)}
+    assert ask("input", worker_cores=0.1, **shown) is None
+    assert ask("input", worker_cores=3.5, **shown) is not None
+    assert ask("input", **{**shown, "loader": SLEEPER}) is None

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from perfkit.advise.evidence import plain_rows
+from perfkit.advise.rules.precision import SLOW_IN_SIXTEEN
 from perfkit.model.records import Device
 
 H100 = Device(name="NVIDIA H100 80GB HBM3", kind="cuda", details={"compute_capability": "9.0"})
@@ -103,8 +104,9 @@ def test_a_cpu_with_amx_gets_bfloat16_for_large_products(ask):
         {"host_operators": [cpu_operator(calls_per_step=4000.0)]},
         {"host_operators": [cpu_operator(work="elementwise")]},
         {"host_operators": [cpu_operator(dtypes="c10::BFloat16")]},
+        {"host_operators": [cpu_operator(), {**cpu_operator(), "name": SLOW_IN_SIXTEEN}]},
     ],
-    ids=["no amx", "tiny operators", "no products", "already bfloat16"],
+    ids=["no amx", "tiny operators", "no products", "already bfloat16", "fused attention in training"],
 )
 def test_a_cpu_gets_no_bfloat16_where_it_would_not_help(ask, changes):
     given = {
