@@ -19,6 +19,7 @@ def main(make, default_steps):
     """Train for --steps steps; print one JSON line with the script's own figures."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--steps", type=int, default=default_steps)
+    parser.add_argument("--times", help="write when each step ended (perf_counter, s) to this file, as JSON")
     args = parser.parse_args()
     step, loader, samples = make()
     times = [time.perf_counter()]
@@ -28,6 +29,9 @@ def main(make, default_steps):
             break
         loss = step(batch)
         times.append(time.perf_counter())
+    if args.times:
+        with open(args.times, "w") as file:
+            json.dump(times, file)
     durations = [after - before for before, after in itertools.pairwise(times)]
     print(json.dumps({
         "steps": len(durations),

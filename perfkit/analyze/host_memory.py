@@ -28,7 +28,7 @@ def host_memory(run: Run) -> dict[str, Any]:
     if processes == 1:
         peak, how = max(largest, rss_peak), "high-water mark of the only process"
     else:
-        peak, how = max(largest, _shared_once(samples) + _missed_spike(samples, marks, ends)), _HOW_MANY
+        peak, how = max(largest, _shared_once(samples) + _missed_spike(samples, marks)), _HOW_MANY
     return {"host_peak_bytes": peak, "host_rss_peak_bytes": rss_peak, "processes": processes, "how": how}
 
 
@@ -68,15 +68,19 @@ def _high_water(samples: list[dict[str, Any]]) -> dict[int, int]:
     return marks
 
 
-def _missed_spike(samples: list[dict[str, Any]], marks: dict[int, int], ends: list[int]) -> int:
-    """By how much the largest process once exceeded everything that was sampled of it."""
+def _missed_spike(samples: list[dict[str, Any]], marks: dict[int, int]) -> int:
+    """By how much the largest process once exceeded everything that was sampled of it.
+
+    By its own high-water mark only: the account given at the end is the largest of the process and of all the children that
+    it waited for, and a forked worker's resident set counts what it shares with its parent.
+    """
     if not marks:
         return 0
     pid = max(marks, key=lambda each: marks[each])
     seen = [int(rss) for line in samples for each, _role, _cpu, rss, _high in line.get("p", ()) if each == pid]
     alone = [int(line["rss"]) for line in samples if int(line["n"]) == 1]
     sampled = max([*seen, *alone], default=0)
-    return max(0, max([marks[pid], *ends]) - sampled)
+    return max(0, marks[pid] - sampled)
 
 
 def _why(run: Run) -> str:

@@ -52,6 +52,8 @@ def compose(evidence: Evidence, advice: Advice) -> dict[str, Any]:
         "faults": dict(evidence.faults),
     }
     gaps.note("regions", "the script names no region")
+    for key in ("cgroup_cores", "cgroup_memory_bytes"):
+        gaps.note(f"host.{key}", "no control group sets a limit")
     gaps.note("findings[].fix", "there is no cure that can be applied from inside")
     document["unavailable"] = gaps.settle(document)
     return document

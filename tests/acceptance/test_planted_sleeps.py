@@ -155,17 +155,18 @@ for epoch in range(EPOCHS):
 print(json.dumps({"laps": laps[:-1], "slept": slept[:-1]}))
 """
 
-# Where a sleep is planted, and the phase that it belongs to; lengths in s.
+# Where a sleep is planted, and the phase that it belongs to; lengths in s. Longer around the end of the step: what
+# perfkit itself does there counts as "other" and takes 0.2 to 0.4 ms when a sleep has let the caches go cold.
 PLACES = {
     "getitem": ("data", 0.007),
     "prepare": ("prepare", 0.009),
     "forward": ("forward", 0.011),
     "backward": ("backward", 0.013),
-    "step": ("optimizer", 0.010),
+    "step": ("optimizer", 0.030),
     "evaluate": ("evaluation", 0.024),
     "save": ("checkpoint", 0.032),
-    "log": ("logging", 0.006),
-    "item": ("other", 0.021),
+    "log": ("logging", 0.020),
+    "item": ("other", 0.040),
 }
 OTHER_PLACES = {
     "collate": ("data", 0.007),
@@ -216,8 +217,8 @@ def test_a_sleep_lands_in_its_phase(place, run_with):
 @pytest.mark.parametrize("places", [PLACES, OTHER_PLACES], ids=["every phase", "other places"])
 def test_no_phase_has_what_belongs_to_another(places, run_with):
     run = run_with(places)
-    # perfkit's write at the end of a step (0.2 ms with caches gone cold in sleep) and what a logger does before it calls its
-    # handlers are "other"; a sleep in the wrong phase would be ten times as much.
+    # perfkit's write at the end of a step and what a logger does before it calls its
+    # handlers are "other"; a sleep in the wrong phase would be at least ten times as much.
     tolerance = 0.1 * min(seconds for _, seconds in places.values())
     for phase in PHASES:
         laps = run.steady(column(run.own["laps"], phase))

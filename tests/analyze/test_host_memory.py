@@ -59,6 +59,12 @@ def test_a_spike_of_the_largest_process_that_no_sample_saw_is_added(run):
     assert host_memory(run(*lines))["host_peak_bytes"] == 160 + 30
 
 
+def test_a_workers_account_is_no_spike_of_the_main_process(run):
+    """What wait4 reports at the end is the largest of the process and the children that it waited for."""
+    lines = {"n": 3, "rss": 300, "pss": 160, "p": main(80)}, {"end": True, "max_rss": 110}
+    assert host_memory(run(*lines))["host_peak_bytes"] == 160
+
+
 def test_without_samples_the_reason_is_given(run):
     off = Collector(name="host", state="failed", reason="cannot write host.jsonl: No space left on device")
     found = host_memory(run(collectors=[off]))

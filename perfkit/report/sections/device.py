@@ -51,7 +51,13 @@ def trace(evidence: Evidence, gaps: Gaps) -> dict[str, Any]:
         gaps.note("trace", evidence.why("trace"))
         return dict.fromkeys(("steps", "dilation", "busy_share_raw")) | {"notes": _why_unread(evidence)}
     gaps.note("trace.dilation", "no unprofiled step time is known for it")
-    gaps.note("trace.busy_share_raw", "nothing ran on a device")
+    for key in ("busy_share", "busy_share_raw"):
+        gaps.note(f"trace.{key}", "nothing ran on a device")
+    gaps.note("trace.dilation_estimate", "not needed: the unprofiled step time is known")
+    gaps.note("trace.rank", "the trace does not name one")
+    for key, reason in HOTSPOT_GAPS.items():
+        gaps.note(f"trace.host_operators[].{key}", reason)
+    gaps.note("trace.host_operators[]", "does not apply to this operator")
     view = plain_rows([found])[0]
     shown = ("device_breakdown", "hotspots", "kernels")
     return {key: value for key, value in view.items() if key not in shown and _is_plain(value)}
