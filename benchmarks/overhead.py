@@ -25,8 +25,8 @@ from pathlib import Path
 from machine import spread, write
 
 HERE = Path(__file__).resolve().parent
-WORKLOADS = {"tiny": 6000, "medium": 400, "large": 40, "compiled": 1500, "workers": 320}
-PER_STEP = {"tiny": (80, 200), "medium": (24, 20), "large": (8, 3), "compiled": (40, 60), "workers": (16, 40)}
+WORKLOADS = {"tiny": 6000, "medium": 300, "large": 25, "compiled": 800, "workers": 320}
+PER_STEP = {"tiny": (80, 200), "medium": (24, 20), "large": (5, 3), "compiled": (24, 60), "workers": (16, 40)}
 PEERS = ("torch.profiler", "scalene", "py-spy", "cProfile")
 SCALENE = "scalene==2.4.0"
 
@@ -79,12 +79,14 @@ def run(tool, script, steps):
         return {"wall_s": wall, **json.loads(said[-1])}
 
 
-def whole_processes(script, steps, tools, rounds):
+def whole_processes(script, steps, rounds, peers, peer_rounds):
     """Runs of every tool, each between two plain ones: {tool: {wall_ratio, loop_ratio, step_ratio, added_bytes, …}}."""
-    found = {tool: [] for tool in tools}
+    ours = ("perfkit", "perfkit --no-trace")
+    found = {tool: [] for tool in (*ours, *peers)}
     plain_runs = []
     run("plain", script, steps)  # warms the page cache
     for number in range(rounds):
+        tools = (*ours, *(peers if number < peer_rounds else ()))
         before = run("plain", script, steps)
         plain_runs.append(before)
         for tool in tools if number % 2 == 0 else reversed(tools):
@@ -157,21 +159,22 @@ def table(result):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--peer-rounds", type=int, default=3, help="rounds in which the peers run too")
     parser.add_argument("--only", choices=WORKLOADS, action="append")
     parser.add_argument("--skip-peers", action="store_true")
     parser.add_argument("--output", default="overhead", help="name in results/, or - for standard output")
     args = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")
-    tools = ["perfkit", "perfkit --no-trace", *(() if args.skip_peers else PEERS)]
-    if shutil.which("scalene", path=str(Path(sys.executable).parent)) is None and "scalene" in tools:
+    peers = () if args.skip_peers else PEERS
+    if peers and shutil.which("scalene", path=str(Path(sys.executable).parent)) is None:
         subprocess.run([sys.executable, "-m", "pip", "install", "-q", SCALENE], check=True)
-    result = {"threads": 1, "rounds": args.rounds, "workloads": {}}
+    result = {"threads": 1, "rounds": args.rounds, "peer_rounds": args.peer_rounds, "workloads": {}}
     for name in args.only or WORKLOADS:
         script = HERE / "workloads" / f"{name}.py"
         result["workloads"][name] = {
             "per_step": per_step(name),
-            "whole_processes": whole_processes(script, WORKLOADS[name], tools, args.rounds),
+            "whole_processes": whole_processes(script, WORKLOADS[name], args.rounds, peers, args.peer_rounds),
         }
         print(table({"workloads": {name: result["workloads"][name]}}).splitlines()[-1], file=sys.stderr, flush=True)
     result["table"] = table(result)

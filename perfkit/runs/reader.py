@@ -68,10 +68,13 @@ class RankRecording:
 
     @cached_property
     def marks(self) -> NDArray[np.int64]:
-        """Marks, shape (n, 4): time_ns, tag, a, b; see model.marks. A torn last mark is dropped."""
+        """Marks in time order, shape (n, 4): time_ns, tag, a, b; see model.marks. A torn last mark is dropped."""
+        import numpy as np
+
         body = self._words[marks.HEADER_WORDS :]
         whole = body.size // marks.MARK_WORDS * marks.MARK_WORDS
-        return body[:whole].reshape(-1, marks.MARK_WORDS)
+        rows = body[:whole].reshape(-1, marks.MARK_WORDS)
+        return rows[np.argsort(rows[:, 0], kind="stable")]
 
     @cached_property
     def facts(self) -> list[dict[str, Any]]:

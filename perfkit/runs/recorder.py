@@ -19,14 +19,15 @@ UNCLAIMED_MARKS = 16384
 
 
 pack = Struct("4q").pack
-MARK_BYTES = marks.MARK_WORDS * marks.WORD_BYTES
+pack_pair = Struct("8q").pack
 
 
 class Recorder:
     """Marks of one process.
 
-    ``rows`` is the open buffer, a list of packed marks: probes append ``pack(time_ns, tag, a, b)``, and a flush is one join
-    and one write.
+    ``rows`` is the open buffer, a list of packed marks: probes append ``pack(time_ns, tag, a, b)``, or both ends of an
+    interval at its end by one ``pack_pair``, and a flush is one join and one write. So marks of nested intervals lie in the file
+    in the order of their ends; readers sort them by time.
     """
 
     def __init__(self, run_dir):
@@ -72,10 +73,11 @@ class Recorder:
         if self._marks_fd < 0:
             self._drop_unclaimed(len(rows))
             return
-        data = b"".join(rows)
-        if not data:
+        count = len(rows)
+        if not count:
             return
-        del rows[: len(data) // MARK_BYTES]
+        data = b"".join(rows[:count])
+        del rows[:count]
         try:
             written = os.write(self._marks_fd, data)
             if written < len(data):

@@ -11,7 +11,7 @@ from itertools import islice
 from threading import get_ident
 
 from ...model import marks
-from ...runs.recorder import pack
+from ...runs.recorder import pack, pack_pair
 from ..device_clock import for_cuda
 from ..session import now_ns
 from . import _torch_facts as facts
@@ -74,15 +74,15 @@ def _patch_loader(session, dataloader, torch):
         def __next__(self):
             # An int on the iterator (never pickled, dies with the epoch) is the cheapest way to know its loader.
             where = getattr(self, "_perfkit_loader", 0) << 8 | threads[get_ident()]
-            append(pack(now_ns(), enter | where, 0, 0))
             samples = tokens = -2
+            began = now_ns()
             try:
                 batch = original(self)
                 samples, tokens = count(batch)
                 session.batch_counted = samples >= 0
                 return batch
             finally:
-                append(pack(now_ns(), leave | where, samples, tokens))
+                append(pack_pair(began, enter | where, 0, 0, now_ns(), leave | where, samples, tokens))
 
         return __next__
 
@@ -174,14 +174,14 @@ def _arm_backward(session, torch, watch):
             if is_compiling():
                 return original(*args, **kwargs)
             thread = threads[get_ident()]
-            append(pack(now_ns(), enter | thread, 0, 0))
+            began = now_ns()
             if session.device_clock is not None:
                 session.device_phase_ended(marks.PHASE_FORWARD)
             try:
                 return original(*args, **kwargs)
             finally:
                 at = now_ns()
-                append(pack(at, leave | thread, 0, 0))
+                append(pack_pair(began, enter | thread, 0, 0, at, leave | thread, 0, 0))
                 if session.device_clock is not None:
                     session.device_phase_ended(marks.PHASE_BACKWARD)
                 if roots.settled and roots.forward_seen:
@@ -249,7 +249,7 @@ class _Optimizers:
 
     def _marked_zero_grad(self, original):
         append, threads, known = self.session.rows.append, self.session.threads, self.objects.known
-        is_compiling = self.torch.compiler.is_compiling
+        is_compiling, enter, leave = self.torch.compiler.is_compiling, marks.ZERO_GRAD_ENTER, marks.ZERO_GRAD_EXIT
 
         @functools.wraps(original)
         def zero_grad(self, *args, **kwargs):
@@ -257,11 +257,11 @@ class _Optimizers:
             if number is None:  # within a compiled region, or before this optimizer's first step
                 return original(self, *args, **kwargs)
             where = number << 8 | threads[get_ident()]
-            append(pack(now_ns(), marks.ZERO_GRAD_ENTER | where, 0, 0))
+            began = now_ns()
             try:
                 return original(self, *args, **kwargs)
             finally:
-                append(pack(now_ns(), marks.ZERO_GRAD_EXIT | where, 0, 0))
+                append(pack_pair(began, enter | where, 0, 0, now_ns(), leave | where, 0, 0))
 
         return zero_grad
 
@@ -270,6 +270,7 @@ class _Optimizers:
         session, id_of, known, state = self.session, self.objects.id_of, self.objects.known, self
         append, threads = session.rows.append, session.threads
         enter, leave = marks.OPTIMIZER_ENTER, marks.OPTIMIZER_EXIT
+        began = {}  # optimizer -> when its step began; a step that raises leaves its entry to the next one
 
         def before(optimizer, args, kwargs):
             if is_compiling():
@@ -278,7 +279,7 @@ class _Optimizers:
                 number = known.get(id(optimizer), -1)
                 if number < 0:
                     number = id_of(optimizer)
-                append(pack(now_ns(), enter | number << 8 | threads[get_ident()], 0, 0))
+                began[number] = now_ns()
             except Exception as error:
                 session.broke("optimizer", error)
 
@@ -287,7 +288,8 @@ class _Optimizers:
                 return
             try:
                 at, number = now_ns(), known.get(id(optimizer), -1)
-                append(pack(at, leave | number << 8 | threads[get_ident()], 0, 0))
+                where = number << 8 | threads[get_ident()]
+                append(pack_pair(began[number], enter | where, 0, 0, at, leave | where, 0, 0))
                 if state.in_scaler:
                     return
                 if number == state.only and session.device_clock is None:

@@ -10,7 +10,7 @@ import sys
 from threading import get_ident
 
 from ...model import marks
-from ...runs.recorder import pack
+from ...runs.recorder import pack_pair
 from ..calls import CallPatches
 from ..session import now_ns
 from . import _torch_facts as facts
@@ -122,7 +122,8 @@ class Roots:
                     session.batch_counted = False
                 else:
                     samples, tokens = count_batch(args or kwargs)
-                append(pack(now_ns(), enter | where, grad | self.training << 1, 0))  # FLAG_GRAD, FLAG_TRAINING
+                flags = grad | self.training << 1  # FLAG_GRAD, FLAG_TRAINING
+                began = now_ns()
             except Exception as error:
                 session.broke("forward", error)
                 try:
@@ -133,7 +134,7 @@ class Roots:
                 return call(self, *args, **kwargs)
             finally:
                 at = now_ns()
-                append(pack(at, leave | where, samples, tokens))
+                append(pack_pair(began, enter | where, flags, 0, at, leave | where, samples, tokens))
                 active.discard(thread)
                 if roots.settled:
                     roots.forward_seen = True
