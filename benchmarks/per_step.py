@@ -106,7 +106,7 @@ def main():
     after = summary(*compare(step, source, args.steps, args.blocks, toggle.off, toggle.on))
     failed = dict(toggle.session.failed)
     print(json.dumps({"workload": args.workload, "torch": str(torch.__version__), "control": control,
-                      "before_window": before, "after_window": after, "failed": failed}))  # fmt: skip
+                      "before_window": before, "after_window": after, "probe_failures": failed}))  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -36,7 +36,6 @@ class TraceWindow:
         options = session.options
         self.barred = "--no-trace" if options.no_trace else None
         self.count = 0  # windows opened so far
-        self.done_by_itself = False
         self.modes = set()
         self.profile = None  # the profiler while a window is open
         self._ours = False  # true while we construct our own profiler
@@ -45,7 +44,8 @@ class TraceWindow:
         self._annotation = None
         self._modules = ModuleNames(session, torch)
         self._scopes = OpenScopes(torch)
-        self._waiting_since = None
+        self._waiting_since = None  # when the flag of a stack sampler was first in the way
+        self._announced_at = None  # the step at which every rank opens, once rank 0 has said so
         self._asked = False  # a request has been taken and not yet answered
         self._more_steps = 0  # to trace in a second window, once the probe has said how many it may hold
         self._replaces = None
@@ -90,6 +90,7 @@ class TraceWindow:
         """A sampler outside is reading this process: a trace of now would show its pauses as ours."""
         path = os.path.join(self.session.recorder.run_dir, layout.CONTROL, layout.CONTROL_SAMPLING)
         if not os.path.exists(path):
+            self._waiting_since = None
             return False
         self._waiting_since = self._waiting_since or at_ns
         return at_ns - self._waiting_since < SAMPLING_AT_MOST_NS
@@ -120,14 +121,13 @@ class TraceWindow:
         self._announced_at = at
 
     def _announced(self, path, step):
-        at = getattr(self, "_announced_at", None)
-        if at is None:
+        if self._announced_at is None:
             try:
                 with open(path) as file:
-                    at = self._announced_at = int(file.read())
+                    self._announced_at = int(file.read())
             except (OSError, ValueError):
                 return None
-        return "steady on rank 0" if step >= at else None
+        return "steady on rank 0" if step >= self._announced_at else None
 
     def _steady(self, step):
         """Why the window may open at this step, or None."""
@@ -144,9 +144,8 @@ class TraceWindow:
 
     def _next_step_of_interest(self, step):
         options = self.session.options
-        announced = getattr(self, "_announced_at", None)
-        if announced is not None and announced > step:
-            return announced
+        if self._announced_at is not None and self._announced_at > step:
+            return self._announced_at
         if options.trace_at_step is not None and options.trace_at_step > step:
             return options.trace_at_step
         following = next((first for first in (FIRST_SLOW_STEP, *FIRST_STEPS) if first > step), 2 * FIRST_STEPS[-1])
