@@ -138,22 +138,31 @@ def per_step(name):
 def table(result):
     """The README's table, as Markdown."""
     lines = [
-        "| workload | plain step | perfkit adds per step (before / after the window) | perfkit | torch.profiler | Scalene "
-        "| py-spy | cProfile |",
-        "|---|---|---|---|---|---|---|---|",
+        "| workload | plain step | added per step, before the window | after it | A/A control "
+        "| memory before / by the window | perfkit | torch.profiler | Scalene | py-spy | cProfile |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name, found in result["workloads"].items():
         whole, inner = found["whole_processes"], found["per_step"]
         step = whole["plain"]["step_s"]["median"] * 1e3
-        added = " / ".join(
-            f"{inner[key]['added_us']:.0f} µs ({inner[key]['added_share']:+.1%})" for key in ("before_window", "after_window")
-        ) if "failed" not in inner else "–"  # fmt: skip
-        ratios = [
-            f"{whole[tool]['wall_ratio']['median']:.2f}×" if "wall_ratio" in whole[tool] else "failed"
-            for tool in ("perfkit", *PEERS)
-        ]
-        lines.append(f"| {name} | {step:.3g} ms | {added} | " + " | ".join(ratios) + " |")
+        added = [_added(inner.get(key)) for key in ("before_window", "after_window", "control")]
+        memory = " / ".join(
+            f"{whole[tool]['added_bytes']['median'] / 1e6:+.0f} MB" for tool in ("perfkit --no-trace", "perfkit")
+        )
+        walls = [_wall(whole[tool]) for tool in ("perfkit", *PEERS) if tool in whole]
+        lines.append(f"| {name} | {step:.3g} ms | " + " | ".join([*added, memory, *walls]) + " |")
     return "\n".join(lines)
+
+
+def _added(found):
+    if found is None:
+        return "–"
+    half = (found["added_high_us"] - found["added_low_us"]) / 2
+    return f"{found['added_us']:+.0f} ± {half:.0f} µs ({found['added_share']:+.1%})"
+
+
+def _wall(found):
+    return f"{found['wall_ratio']['median']:.2f}×" if "wall_ratio" in found else "fails"
 
 
 def main():
