@@ -15,6 +15,21 @@ def batches(loader):
         yield from loader
 
 
+def classifier_step(model, optimizer):
+    """A plain training step of a classifier: batch -> loss."""
+    from torch.nn.functional import cross_entropy
+
+    def step(batch):
+        x, y = batch
+        optimizer.zero_grad()
+        loss = cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step
+
+
 def main(make, default_steps):
     """Train for --steps steps; print one JSON line with the script's own figures."""
     parser = argparse.ArgumentParser()

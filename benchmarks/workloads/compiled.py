@@ -20,16 +20,7 @@ def make():
     model = torch.compile(nn.Sequential(*[Block(128) for _ in range(4)], nn.Linear(128, 10)))
     optimizer = torch.optim.AdamW(model.parameters(), 1e-3)
     loader = DataLoader(TensorDataset(torch.randn(1280, 128), torch.randint(0, 10, (1280,))), 64)
-
-    def step(batch):
-        x, y = batch
-        optimizer.zero_grad()
-        loss = nn.functional.cross_entropy(model(x), y)
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return step, loader, 64
+    return common.classifier_step(model, optimizer), loader, 64
 
 
 if __name__ == "__main__":

@@ -15,16 +15,7 @@ def make():
     )  # fmt: skip
     optimizer = torch.optim.AdamW(model.parameters(), 1e-3)
     loader = DataLoader(TensorDataset(torch.randn(640, 3, 32, 32), torch.randint(0, 10, (640,))), 32, shuffle=True)
-
-    def step(batch):
-        x, y = batch
-        optimizer.zero_grad()
-        loss = nn.functional.cross_entropy(model(x), y)
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return step, loader, 32
+    return common.classifier_step(model, optimizer), loader, 32
 
 
 if __name__ == "__main__":

@@ -11,16 +11,7 @@ def make():
     model = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
     optimizer = torch.optim.SGD(model.parameters(), 0.01)
     loader = DataLoader(TensorDataset(torch.randn(3200, 64), torch.randint(0, 10, (3200,))), 32)
-
-    def step(batch):
-        x, y = batch
-        optimizer.zero_grad()
-        loss = nn.functional.cross_entropy(model(x), y)
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return step, loader, 32
+    return common.classifier_step(model, optimizer), loader, 32
 
 
 if __name__ == "__main__":

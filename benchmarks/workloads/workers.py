@@ -22,16 +22,7 @@ def make():
     model = nn.Sequential(nn.Flatten(), nn.Linear(768, 64), nn.ReLU(), nn.Linear(64, 10))
     optimizer = torch.optim.SGD(model.parameters(), 0.01)
     loader = DataLoader(Decoded(), 32, num_workers=2, persistent_workers=True)
-
-    def step(batch):
-        x, y = batch
-        optimizer.zero_grad()
-        loss = nn.functional.cross_entropy(model(x), y)
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return step, loader, 32
+    return common.classifier_step(model, optimizer), loader, 32
 
 
 if __name__ == "__main__":
