@@ -31,8 +31,8 @@ class Toggle:
     def __init__(self, options):
         self.session_module = alias()
         self.watch = ImportWatch()
-        self.run = tempfile.mkdtemp(prefix="perfkit-per-step-")
-        self.session = self.session_module.arm(self.run, options, self.watch)
+        self.folder = tempfile.TemporaryDirectory(prefix="perfkit-per-step-")  # goes when the process does
+        self.session = self.session_module.arm(self.folder.name, options, self.watch)
 
     def on(self):
         from _perfkit.inside.probes import _torch
