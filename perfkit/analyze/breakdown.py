@@ -201,7 +201,7 @@ def _run_claims(
     guests: Sequence[dict[str, Any]],
 ) -> dict[str, Spans]:
     found = decode(recordings[0].marks) if recordings else decode(np.zeros((0, 4), dtype=np.int64))
-    imports_end = _imports_end(started, recordings[0].pid if recordings else info_pid(guests), guests)
+    imports_end = _imports_end(started, recordings[0].pid if recordings else _first_armed_pid(guests), guests)
     warm, steady = _warm_and_steady(steps)
     loops_end = max([int(e) for e in steady[1]] + [int(e) for e in warm[1]], default=None)
     claims = {
@@ -221,7 +221,7 @@ def _run_claims(
     }
 
 
-def info_pid(guests: Sequence[dict[str, Any]]) -> int | None:
+def _first_armed_pid(guests: Sequence[dict[str, Any]]) -> int | None:
     """The first process that armed."""
     return next((guest["pid"] for guest in guests if "armed" in guest), None)
 

@@ -14,7 +14,6 @@ from . import procfs
 # A refresh may take this part of one core, and is never more frequent than MIN_REFRESH_S.
 REFRESH_SHARE = 0.004
 MIN_REFRESH_S = 0.5
-ROLES = ("main", "loader worker", "compile worker", "worker", "other")
 
 
 class Tree:

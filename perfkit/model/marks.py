@@ -60,16 +60,10 @@ FLAG_TRAINING = 2  # model.training
 
 END_EXIT = 0  # the interpreter is shutting down
 END_LIMIT = 1  # --steps or --for was reached
-END_FAILED = 2  # the recording could not go on (disk full, …); the script did
 
-PHASE_FORWARD, PHASE_BACKWARD, PHASE_OPTIMIZER, PHASE_STEP = 1, 2, 3, 4
+PHASE_FORWARD, PHASE_BACKWARD, PHASE_OPTIMIZER = 1, 2, 3
 
 
 def tag(kind: int, obj: int = 0, thread: int = 0) -> int:
     """Pack kind, object and thread into a mark's second word."""
     return kind | obj << 8 | thread << 32
-
-
-def is_enter(kind: int) -> bool:
-    """Whether *kind* opens an interval that `kind + 1` closes."""
-    return kind < STEP and kind % 2 == 0

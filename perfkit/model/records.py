@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 Status = Literal["running", "finished", "failed", "killed"]
 CollectorState = Literal["on", "off", "failed"]
-Mode = Literal["training", "inference"]
 
 CAUSES = (
     "input", "transfer", "launch", "sync", "precision", "batch", "memory", "threads", "python", "optimizer", "compile",

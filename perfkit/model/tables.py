@@ -79,5 +79,3 @@ EVENTS = _table(
     ("python_id", "Int64", "", "of a Python frame; -1 without"),
     ("python_parent", "Int64", "", "parent frame's id; -1 without"),
 )  # fmt: skip
-
-TABLES = (STEPS, EVENTS)

@@ -61,11 +61,6 @@ class RankRecording:
         """Process id, None when not even the header was written."""
         return int(self._words[2]) if self._words.size >= marks.HEADER_WORDS else None
 
-    @property
-    def epoch_offset_ns(self) -> int | None:
-        """Add this to a mark's time to get nanoseconds since 1970 (wall clock at the claim)."""
-        return int(self._words[4] - self._words[3]) if self._words.size >= marks.HEADER_WORDS else None
-
     @cached_property
     def marks(self) -> NDArray[np.int64]:
         """Marks in time order, shape (n, 4): time_ns, tag, a, b; see model.marks. A torn last mark is dropped."""

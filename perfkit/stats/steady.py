@@ -13,8 +13,6 @@ FEW = 8
 BATCHES = 400
 # The least value is often reached late by chance; the first cut that comes this near keeps far more of the series.
 NEARLY_LEAST = 1.1
-# A steady series may drift by this much from its first to its second half; more is said to be "not steady".
-DRIFT = 0.10
 
 
 def warmup_end(durations: ArrayLike) -> int:
