@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..runs import layout
 from ..runs.status import Outcome, outcome
-from .lazy import Absent, Facts, Unavailable, lazy
+from .around_facts import AroundFacts
+from .device_facts import DeviceFacts
+from .lazy import Absent, Unavailable, lazy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +28,7 @@ Row = dict[str, Any]
 NO_STEPS = "no step was seen"
 
 
-class Evidence(Facts):
+class Evidence(AroundFacts, DeviceFacts):
     """What is known about one run. Attributes are facts: a value, or None and a reason (``why``)."""
 
     def __init__(self, run: Run | None = None, **given: Any) -> None:
@@ -107,6 +109,11 @@ class Evidence(Facts):
         return first.reason if first else NO_STEPS
 
     @lazy
+    def guests(self) -> list[Row]:
+        """What each process that armed, or could not, said of itself."""
+        return self.run.jsonl(layout.GUESTS)
+
+    @lazy
     def excluded(self) -> list[tuple[int, int]]:
         """Stack windows as (start_ns, end_ns): steps they touch are not timed."""
         return stack_windows(self.run)
@@ -138,9 +145,9 @@ class Evidence(Facts):
     @lazy
     def headline(self) -> Row:
         """Median step and the like, over steady steps."""
-        from ..analyze import breakdown
+        from ..analyze import breakdown, steps
 
-        return breakdown.headline(self.need("steps"))
+        return breakdown.headline(self.need("steps")) | {"samples_from": steps.samples_from(self.need("lead"))}
 
     @lazy
     def breakdown(self) -> list[Row]:
@@ -180,7 +187,7 @@ class Evidence(Facts):
         lead, recordings = self.lead, self.recordings or []
         steps = self.need("rank_steps")[lead.name] if lead is not None else _no_steps()
         ordered = [lead, *(r for r in recordings if r is not lead)] if lead is not None else recordings
-        return list(breakdown.run_breakdown(self.need("info"), ordered, steps, self.run.jsonl(layout.GUESTS)))
+        return list(breakdown.run_breakdown(self.need("info"), ordered, steps, self.need("guests")))
 
     @lazy
     def overhead(self) -> Row:
@@ -209,7 +216,7 @@ class Evidence(Facts):
         path = self.need("trace_file")
         headline = self.headline
         step_s = headline.get("median_s") if headline else self.need("info").origin.get("step_time_s")
-        return trace_view.analyze_trace(path, step_time_s=step_s)
+        return trace_view.analyze_trace(path, step_time_s=step_s, processor=self.processor)
 
     @lazy
     def trace_file(self) -> Path:
@@ -231,6 +238,21 @@ class Evidence(Facts):
     def device_breakdown(self) -> list[Row]:
         """Device time: name, kind (busy or idle), seconds_per_step, share. Empty on a CPU-only run."""
         return plain_rows(self.need("trace").device_breakdown)
+
+    @lazy
+    def device_phases(self) -> list[Row]:
+        """Phases as the device ran them, by events in its stream: name, seconds_per_step, steps."""
+        from ..analyze import breakdown
+
+        rows = breakdown.device_phases(self.need("lead"))
+        if not rows:
+            raise Unavailable(self._why_no_device_phases())
+        return rows
+
+    def _why_no_device_phases(self) -> str:
+        if self.gpu is None:
+            return "no accelerator was visible to the script: the host's phases say it all"
+        return "no step carried events: the device was not in use by PyTorch's CUDA, or there were too few steps"
 
     @lazy
     def hotspots(self) -> list[Row]:
@@ -282,10 +304,13 @@ class Evidence(Facts):
     @lazy
     def worker_cores(self) -> float:
         """Cores that each rank's loader workers kept busy together."""
-        roles = self.need("utilization").get("roles") or {}
+        use = self.need("utilization")
+        roles = use.get("roles") or {}
         if "loader worker" not in roles:
             raise Unavailable("no loader worker was sampled")
-        return float(roles["loader worker"]) / (self.rank_count or 1)
+        # Samples miss workers that live for a moment only; what a finished child used is in the total.
+        rest = (use.get("cores_used") or 0.0) - sum(cores for role, cores in roles.items() if role != "loader worker")
+        return float(max(roles["loader worker"], rest)) / (self.rank_count or 1)
 
     @lazy
     def others_cores(self) -> float:
@@ -322,57 +347,93 @@ class Evidence(Facts):
         windows = dict.fromkeys(str(window.get("name")) for window in stacks.windows(self.run))
         return plain_rows([row for name in windows for row in stacks.hot_lines(self.run, window=name)])
 
+    # --- what the script's text says
+
+    @lazy
+    def script_facts(self) -> list[Row]:
+        """Habits found in the script's own source, by file and line: fact, file (relative to the script), line, code,
+        function, in_loop, guarded (only below an ``if step % n``). Empty when it has none.
+        """
+        found = read_json(self.run.path / layout.SCRIPT_FACTS)
+        if not isinstance(found, dict):
+            raise Unavailable("the script's source was not read")
+        unread = found.get("unread") or []
+        if not found.get("files") and unread:
+            raise Unavailable(f"{unread[0]['file']}: {unread[0]['reason']}")
+        return list(found["facts"])
+
     # --- what the guest saw
 
     @lazy
     def torch(self) -> Row:
-        """Settings of torch: version, num_threads, matmul_precision, allow_tf32_matmul, cuda …"""
-        return self._last_fact("torch", "torch was not seen")
+        """Settings of torch: version, num_threads, matmul_precision, allow_tf32_matmul, cudnn_deterministic, sdp, allocator
+        …; and as seen inside steps: anomaly_detection, autograd_profiler (the script's own).
+        """
+        from . import seen
+
+        return seen.torch(self._last_fact("torch", "torch was not seen"), self.need("lead"))
 
     @lazy
     def loader(self) -> Row:
-        """The DataLoader that is waited for most: class, num_workers, batch_size, length …"""
+        """The DataLoader of the training, of several the one that is waited for most: class, num_workers, batch_size, length …"""
         return dict(self.need("loader_group")[0])
 
     @lazy
     def loader_waits(self) -> Row:
-        """Over the whole recording, for that loader: seconds, batches, starts, first_seconds (see
-        advise.waits).
+        """Over the whole recording, for that loader: seconds, batches, starts, first_seconds, start_seconds, end_seconds
+        (see advise.waits).
         """
         from .waits import loader_waits
 
         found = loader_waits(self.need("lead").marks)
         group = [found[fact["id"]] for fact in self.need("loader_group") if fact["id"] in found]
-        keys = ("seconds", "batches", "starts", "first_seconds")
+        keys = ("seconds", "batches", "starts", "first_seconds", "start_seconds", "end_seconds")
         return {key: sum(row[key] for row in group) for key in keys}
 
     @lazy
     def loader_group(self) -> list[Row]:
         """Facts of that loader; several where a script makes the same one anew, in each epoch say."""
-        from .waits import group_by_settings, loader_waits
+        from .waits import group_by_settings, loader_waits, training_seconds
 
         facts = self.need("lead").facts_of("loader")
         if not facts:
             raise Absent("the script uses no DataLoader")
         waits = loader_waits(self.need("lead").marks)
-        groups = group_by_settings(facts)
-        return max(groups, key=lambda group: sum(waits[f["id"]]["seconds"] for f in group if f["id"] in waits))
+        return max(group_by_settings(facts), key=lambda group: training_seconds(group, waits))
 
     @lazy
     def model(self) -> Row:
-        """The largest model: class, parameters, dtypes, compiled."""
+        """The largest model: class, inner_class, parameters, dtypes, devices, compiled, modules, conv_parameters, channels_last
+        (share of these; None where it cannot be told), attention_modules, wrapper (with DDP's settings),
+        frozen_parameters, buffers_bytes, training (at its first call); and of its calls in steps: autocast (type name or
+        None), grad_enabled (share of them).
+        """
+        from . import seen
+
         found = self.need("lead").facts_of("model")
         if not found:
             raise Unavailable("no model was seen")
-        return _most(found, "parameters")
+        return seen.model(_most(found, "parameters"), self.need("lead"), self.steps)
 
     @lazy
     def optimizer(self) -> Row:
-        """The optimizer with the most parameters."""
+        """The optimizer with the most parameters: class, foreach, fused, groups, tensors (as parameters), elements, devices,
+        dtypes, compiled, state_bytes (None when not known).
+        """
+        from . import seen
+
         found = self.need("lead").facts_of("optimizer")
         if not found:
             raise Absent("no optimizer was seen")
-        return _most(found, "parameters")
+        return seen.optimizer(_most(found, "parameters"), self.need("lead"))
+
+    @lazy
+    def optimizers(self) -> list[Row]:
+        """All optimizers, as `optimizer` describes the one with the most parameters but without state_bytes."""
+        found = self.need("lead").facts_of("optimizer")
+        if not found:
+            raise Absent("no optimizer was seen")
+        return [dict(fact) for fact in found]
 
     def _last_fact(self, kind: str, reason: str) -> Row:
         found = self.need("lead").facts_of(kind)
@@ -383,15 +444,22 @@ class Evidence(Facts):
 
 def stack_windows(run: Run) -> list[tuple[int, int]]:
     """Stack windows of *run* as (start_ns, end_ns), from stacks.json; an open one lasts for ever."""
-    import json
-
-    try:
-        listed = json.loads((run.path / layout.STACKS_INDEX).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+    listed = read_json(run.path / layout.STACKS_INDEX)
+    if listed is None:
         return []
     windows = listed.get("windows", []) if isinstance(listed, dict) else listed
     spans = [(w.get("start_ns"), w.get("end_ns") or 2**62) for w in windows if isinstance(w, dict)]
     return [(int(start), int(end)) for start, end in spans if start is not None]
+
+
+def read_json(path: Path) -> Any:
+    """The value in a JSON file of a run, None where there is none or it is torn."""
+    import json
+
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
 
 
 def _no_steps() -> pl.DataFrame:

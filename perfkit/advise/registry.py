@@ -34,6 +34,8 @@ class Rule:
     check: Callable[..., Finding | None]
     #: Parameter name -> whether the rule cannot do without it.
     asks: dict[str, bool]
+    #: Whether it judges steady steps; not what a script died of before it had any (NEEDS_STEPS = False in its module).
+    needs_steps: bool = True
 
     @property
     def title(self) -> str:
@@ -45,7 +47,7 @@ class Rule:
 class Advice:
     """What the rules say about a run."""
 
-    #: Most to gain first, judged by the low end of what it would save.
+    #: Warnings first, then the most to gain, judged by the low end of what it would save.
     findings: list[Finding]
     #: Rules there are.
     count: int
@@ -73,7 +75,10 @@ def _load(name: str) -> Rule:
         if asked not in known:
             raise TypeError(f"rule {name}: no such evidence as {asked!r}")
     asks = {key: parameter.default is parameter.empty for key, parameter in parameters.items()}
-    return Rule(name=name, manual=inspect.cleandoc(module.__doc__ or ""), check=check, asks=asks)
+    needs_steps = getattr(module, "NEEDS_STEPS", True)
+    return Rule(
+        name=name, manual=inspect.cleandoc(module.__doc__ or ""), check=check, asks=asks, needs_steps=needs_steps
+    )
 
 
 def judge(rule: Rule, evidence: Evidence) -> Finding | str | None:
@@ -81,7 +86,7 @@ def judge(rule: Rule, evidence: Evidence) -> Finding | str | None:
     have, or the reason why it cannot judge.
     """
     steady = (evidence.headline or {}).get("steady_count", MIN_STEADY_STEPS)
-    if steady < MIN_STEADY_STEPS:
+    if rule.needs_steps and steady < MIN_STEADY_STEPS:
         return f"{steady} steady steps are too few to judge by"
     given: dict[str, Any] = {}
     for name, required in rule.asks.items():
@@ -110,8 +115,14 @@ def advise(evidence: Evidence) -> Advice:
             skipped[rule.name] = said
         elif said is not None:
             findings.append(said)
-    findings.sort(key=lambda finding: (-finding.saves.low, -finding.saves.high, finding.rule))
+    findings.sort(key=_rank)
     return Advice(findings=findings, count=len(all_rules()), skipped=skipped, failed=failed)
+
+
+def _rank(finding: Finding) -> tuple[object, ...]:
+    """Warnings before gains, and of them those about the whole run before those about its steps."""
+    about_run = finding.warning and finding.basis == "run"
+    return not finding.warning, not about_run, -finding.saves.low, -finding.saves.high, finding.rule
 
 
 def explain(name: str) -> str:

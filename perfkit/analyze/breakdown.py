@@ -13,6 +13,7 @@ from ..stats.steady import drift
 from .boundaries import segments
 from .intervals import Ints, Marks, decode, intervals, union
 from .phases import Spans, disjoint_totals, evaluation_calls, evaluation_spans, windows
+from .steps import DETAILS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 #: Phases of a step in the order of a step; the columns of the steps table less "_ns".
 STEP_PHASES = (
-    "data", "prepare", "forward", "backward", "optimizer", "evaluation", "checkpoint", "logging", "other",
+    "data", "prepare", "forward", "backward", "optimizer", "evaluation", "checkpoint", "logging", "perfkit", "other",
 )  # fmt: skip
 
 # A step this much longer than the median is an outlier worth counting.
@@ -58,7 +59,7 @@ def headline(steps: pl.DataFrame) -> dict[str, Any]:
         "warmup_steps": _warmup_count(lead),
         "median_s": None, "median_low_s": None, "median_high_s": None, "mean_s": None, "p95_s": None,
         "samples_per_s": None, "tokens_per_s": None, "samples_per_step": None, "tokens_per_step": None,
-        "micro_steps": None, "drift": None, "outliers": None,
+        "micro_steps": None, "drift": None, "outliers": None, "detailed_count": None,
     }  # fmt: skip
     if len(steady):
         found.update(_steady_figures(steady))
@@ -87,6 +88,7 @@ def _steady_figures(steady: pl.DataFrame) -> dict[str, Any]:
         "mean_s": float(seconds.mean()),
         "p95_s": float(np.quantile(seconds, 0.95)),
         "micro_steps": int(steady["micro_steps"].median() or 0),  # type: ignore[arg-type]
+        "detailed_count": int(steady["detailed"].sum()),
         "drift": drift(seconds),
         "outliers": int((seconds > OUTLIER_FACTOR * median).sum()),
     }
@@ -103,16 +105,13 @@ def breakdown(steps: pl.DataFrame) -> list[dict[str, Any]]:
     """Where the mean steady step goes: [{name, seconds_per_step, share}], longest-known order, shares summing to 1.
 
     Over the wall time of steady steps, so that periodic evaluation and checkpoints count. A phase that cannot be known
-    (data without a loader) is left out; one that did not occur is left out too.
+    (data without a loader) is left out; one that did not occur is left out too. Of steps under a millisecond most have no
+    details: what they took beside the phases that every step tells is divided as in those that have.
     """
     steady = _steady(leading_segment(steps))
     if not len(steady):
         return []
-    means = {}
-    for phase in STEP_PHASES:
-        values = steady[f"{phase}_ns"]
-        if values.null_count() < len(values):
-            means[phase] = float(values.mean() or 0.0) / 1e9  # type: ignore[arg-type]
+    means = _phase_means(steady)
     total = sum(means.values())
     always = ("data", "forward", "backward", "optimizer", "other")
     return [
@@ -120,6 +119,24 @@ def breakdown(steps: pl.DataFrame) -> list[dict[str, Any]]:
         for name, mean in means.items()
         if mean > 0 or (name in always and steady["mode"][0] == "training")
     ]
+
+
+def _phase_means(steady: pl.DataFrame) -> dict[str, float]:
+    """Mean of each phase that is known per steady step, in s, in the order of a step."""
+    told = [phase for phase in STEP_PHASES if phase not in DETAILS]
+    exact = _means(steady, told)
+    detailed = steady.filter(steady["detailed"])
+    rest = _means(steady, ["wall"])["wall"] - sum(exact.values())
+    parts = _means(detailed, DETAILS) or {"other": rest}
+    scale = rest / total if (total := sum(parts.values())) else 0.0
+    return {phase: exact[phase] if phase in exact else parts[phase] * scale
+            for phase in STEP_PHASES if phase in exact or phase in parts}  # fmt: skip
+
+
+def _means(steps: pl.DataFrame, phases: Sequence[str]) -> dict[str, float]:
+    """Means in s of those phases that any of the steps knows."""
+    known = [phase for phase in phases if steps[f"{phase}_ns"].null_count() < len(steps)]
+    return {phase: float(steps[f"{phase}_ns"].mean() or 0.0) / 1e9 for phase in known}  # type: ignore[arg-type]
 
 
 def regions(recording: RankRecording, steps: pl.DataFrame) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..trace.events import Events
 from . import classes
-from .idle import CAUSES, idle_by_cause
+from .idle import CAUSES, HostStates, IdleGaps, host_states, idle_gaps
 from .launches import DEVICE_WORK, Launches, join
 from .spans import Spans, own_parts, union
 from .traced_steps import Window, steps_of
@@ -51,6 +51,8 @@ class DeviceView:
     #: Profiled over unprofiled step time; None when the latter is not known.
     dilation: float | None = None
     devices: list[int] = field(default_factory=list)
+    #: Gaps of each device, uncorrected.
+    gaps: list[IdleGaps] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
@@ -60,7 +62,7 @@ class _Account:
 
     total: int
     busy: dict[str, int]
-    idle: dict[str, int]
+    gaps: IdleGaps
 
 
 def device_view(
@@ -82,9 +84,11 @@ def device_view(
     if not devices:
         return DeviceView(notes=["no work of a device in the trace"])
     labels = kernel_labels(events, work) if labels is None else labels
-    accounts = [_account(events, window, work, inside, labels, device) for device in devices]
+    states = host_states(events)
+    accounts = [_account(events, window, work, inside, labels, device, states) for device in devices]
     view = _averaged(accounts, window.count, step_time_s)
-    return replace(view, busy_share_raw=raw_busy_share(work), devices=devices)
+    gaps = [account.gaps for account in accounts]
+    return replace(view, busy_share_raw=raw_busy_share(work), devices=devices, gaps=gaps)
 
 
 def kernel_labels(events: Events, work: Launches) -> Any:
@@ -120,7 +124,9 @@ def raw_busy_share(work: Launches) -> float | None:
     return float(np.mean(shares)) if shares else None
 
 
-def _account(events: Events, window: Window, work: Launches, inside: Any, labels: Any, device: int) -> _Account:
+def _account(
+    events: Events, window: Window, work: Launches, inside: Any, labels: Any, device: int, states: HostStates
+) -> _Account:
     """Busy by class and idle by cause of one device between the device's own start and end of the window."""
     here = work.device == device
     start, end = _device_window(window, work, here)
@@ -130,8 +136,8 @@ def _account(events: Events, window: Window, work: Launches, inside: Any, labels
     starts = np.minimum(starts, ends)
     busy = _busy_by_class(starts, ends, labels[mine])
     own = work.on(device)
-    idle = idle_by_cause(events, own, union(starts, ends), start, end)
-    return _Account(total=end - start, busy=busy, idle=idle)
+    gaps = idle_gaps(events, states, own, union(starts, ends), start, end)
+    return _Account(total=end - start, busy=busy, gaps=gaps)
 
 
 def _device_window(window: Window, work: Launches, here: Any) -> tuple[int, int]:
@@ -167,7 +173,8 @@ def _averaged(accounts: list[_Account], steps: int, step_time_s: float | None) -
     scale = 1e-9 / steps / len(accounts)
     profiled = sum(account.total for account in accounts) * scale
     busy = {name: sum(a.busy.get(name, 0) for a in accounts) * scale for name in classes.BUSY}
-    idle = {cause: sum(a.idle[cause] for a in accounts) * scale for cause in CAUSES}
+    totals = [account.gaps.totals() for account in accounts]
+    idle = {cause: sum(total[cause] for total in totals) * scale for cause in CAUSES}
     busy_s = sum(busy.values())
     notes = []
     step_s = profiled

@@ -39,8 +39,10 @@ class Hotspot:
     #: Floating-point operations and bytes moved, per step.
     flops: float | None = None
     bytes: float | None = None
-    #: compute, memory or latency, once a roofline says so.
+    #: compute, memory or launch, where the roofline of the processor is known.
     bound: str | None = None
+    #: Shortest possible time by that roofline over the time taken.
+    efficiency: float | None = None
 
 
 def family_name(path: str) -> str:

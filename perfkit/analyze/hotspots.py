@@ -7,17 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..trace.events import Events
-from .attribution import Attribution, attribute
+from .attribution import Attribution
+from .calls import Calls, calls_of
 from .classes import kernel_class
 from .hot_rows import Hotspot
-from .launches import RUNTIME, Launches
-from .nesting import nest
+from .launches import Launches
 from .operator_table import SMALLEST, OperatorTable
-from .traced_steps import STEP_MARKS, Window
+from .traced_steps import Window
 
 ROWS = 100
-HOST = ("cpu_op", "user_annotation", *RUNTIME)
-_FRAMES = "python_function"
 # Below this the profiler's cost cannot be told from noise, and host times are left as they are.
 CORRECTED_FROM = 1.1
 
@@ -40,16 +38,13 @@ def hotspots(
     *,
     step_s: float,
     profiled_step_s: float,
+    calls: Calls | None = None,
     rows: int = ROWS,
 ) -> HotspotView:
     """Operators of the traced steps. Host times are corrected where the profiler made a step 1.1× as long or longer."""
-    # Step marks are no calls: ours end inside the optimizer's step, where the guest learns that a step is over.
-    host = events.in_categories(*HOST) & ~events.name_matches(*STEP_MARKS)
-    calls = nest(events, host)
-    frames = events.in_categories(_FRAMES)
-    tree = nest(events, host | frames) if frames.any() else calls
-    marks = attribute(events, tree)
-    table = OperatorTable(events, window, calls, marks, work)
+    calls = calls or calls_of(events)
+    marks = calls.marks
+    table = OperatorTable(events, window, calls.nesting, marks, work)
     correction = None
     if step_s > 0 and profiled_step_s / step_s >= CORRECTED_FROM:
         correction = table.take_off((profiled_step_s - step_s) * 1e9)

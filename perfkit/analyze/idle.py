@@ -14,7 +14,8 @@ from .spans import Spans, union
 #: Causes of idle time, in the order a report lists them.
 CAUSES = ("input", "launch", "sync", "copy", "communication", "other")
 
-_SYNC = ("cudaStreamSynchronize", "cudaDeviceSynchronize", "cudaEventSynchronize", "cuStreamSynchronize",
+#: Calls in which the host waits for the device.
+WAITS = ("cudaStreamSynchronize", "cudaDeviceSynchronize", "cudaEventSynchronize", "cuStreamSynchronize",
          "cuCtxSynchronize", "cuEventSynchronize", "hipStreamSynchronize", "hipDeviceSynchronize",
          "hipEventSynchronize")  # fmt: skip
 _COPY = ("cudaMemcpy", "cuMemcpy", "hipMemcpy")
@@ -22,8 +23,8 @@ _MEMORY = ("cudaMalloc", "cudaFree", "cudaHostAlloc", "cudaHostRegister", "cuMem
            "cuModuleLoad", "cuLibraryLoad", "cudaModuleLoad", "hipModuleLoad")  # fmt: skip
 _INPUT = ("enumerate(DataLoader)", "perfkit.data")
 _TALK = ("gloo:", "c10d::", "mpi:")
-# The two clocks agree to some microseconds: a wait that ended this much before the device did still was for it.
-_CLOCK_NS = 5_000
+#: The two clocks agree to some microseconds: a wait that ended this much before the device did still was for it.
+CLOCK_NS = 5_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,21 +38,54 @@ class HostStates:
     memory: Spans
 
 
+@dataclass(frozen=True, kw_only=True)
+class IdleGaps:
+    """The gaps in one device's work, and how many nanoseconds of each are due to which cause."""
+
+    gaps: Spans
+    #: Until when the host was late: what follows is the launch on its way, or the device's own.
+    late_until_ns: Any
+    by_cause: dict[str, Any]
+
+    def totals(self) -> dict[str, int]:
+        """Nanoseconds by cause; they add up to the idle time."""
+        return {cause: int(parts.sum()) for cause, parts in self.by_cause.items()}
+
+
+def waiting_calls(events: Events) -> tuple[Any, Any]:
+    """Masks of the calls that wait for the device: for an upload from ordinary memory, and for anything else.
+
+    Fetching into ordinary memory waits inside the copying call itself.
+    """
+    calls = events.in_categories(*RUNTIME)
+    waits = calls & events.name_matches(*WAITS)
+    after_copy = waits.copy()
+    after_copy[waits] = np.isin(events.external_id[waits], _upload_ids(events))
+    return after_copy, (waits & ~after_copy) | _fetches(events, calls)
+
+
 def host_states(events: Events) -> HostStates:
     """Collect the host's waits from its annotations and runtime calls."""
     calls = events.in_categories(*RUNTIME)
     marks = events.in_categories("user_annotation", "cpu_op")
-    waits = calls & events.name_matches(*_SYNC)
-    after_copy = waits.copy()
-    after_copy[waits] = np.isin(events.external_id[waits], _upload_ids(events))
-    copies = (calls & events.name_matches(*_COPY)) | after_copy
+    after_copy, waits = waiting_calls(events)
+    copies = (calls & events.name_matches(*_COPY) & ~waits) | after_copy
     return HostStates(
         input=_spans(events, marks & events.name_matches(*_INPUT)),
         copy=_spans(events, copies),
-        sync=_spans(events, waits & ~after_copy),
+        sync=_spans(events, waits),
         communication=_spans(events, marks & events.name_matches(*_TALK)),
         memory=_spans(events, calls & events.name_matches(*_MEMORY)),
     )
+
+
+def _fetches(events: Events, calls: Any) -> Any:
+    """The copying calls that fetch into ordinary memory."""
+    downloads = events.in_categories("gpu_memcpy") & events.name_matches("Memcpy DtoH (Device -> Pageable")
+    wanted = np.unique(events.correlation[downloads])
+    found = calls & events.name_matches(*_COPY)
+    found[found] = np.isin(events.correlation[found], wanted[wanted > 0])
+    return found
 
 
 def _upload_ids(events: Events) -> Any:
@@ -65,10 +99,9 @@ def _spans(events: Events, chosen: Any) -> Spans:
     return union(events.ts_ns[chosen], events.end_ns[chosen])
 
 
-def idle_by_cause(events: Events, work: Launches, busy: Spans, start_ns: int, end_ns: int) -> dict[str, int]:
-    """Nanoseconds of [start, end] in which *busy* leaves the device idle, by cause; they add up to that idle time."""
+def idle_gaps(events: Events, states: HostStates, work: Launches, busy: Spans, start_ns: int, end_ns: int) -> IdleGaps:
+    """The gaps that *busy* leaves in [start, end], each split by cause; the parts add up to the idle time."""
     gaps = busy.gaps(start_ns, end_ns)
-    states = host_states(events)
     asked, returned = _next_launch(events, work, gaps)
     # Up to the launch call's return the host was late; from there on the launch was on its way, or, when it had been
     # queued before the gap began, the device took its time between two pieces of queued work.
@@ -76,9 +109,9 @@ def idle_by_cause(events: Events, work: Launches, busy: Spans, start_ns: int, en
     queued = returned <= gaps.starts
     waiting = gaps.ends - late_until
     found = _split_late(states, gaps.starts, late_until, asked)
-    found["other"] += int(waiting[queued].sum())
-    found["launch"] += int(waiting[~queued].sum())
-    return found
+    found["other"] = found["other"] + np.where(queued, waiting, 0)
+    found["launch"] = found["launch"] + np.where(queued, 0, waiting)
+    return IdleGaps(gaps=gaps, late_until_ns=late_until, by_cause=found)
 
 
 def _next_launch(events: Events, work: Launches, gaps: Spans) -> tuple[Any, Any]:
@@ -91,9 +124,9 @@ def _next_launch(events: Events, work: Launches, gaps: Spans) -> tuple[Any, Any]
     return np.where(known, starts[launch], gaps.ends), np.where(known, ends[launch], gaps.ends)
 
 
-def _split_late(states: HostStates, starts: Any, ends: Any, asked: Any) -> dict[str, int]:
+def _split_late(states: HostStates, starts: Any, ends: Any, asked: Any) -> dict[str, Any]:
     """Split the time in which the host was late by what it was doing; a moment counts for the first that applies."""
-    found = dict.fromkeys(CAUSES, 0)
+    found = {cause: np.zeros(len(starts), np.int64) for cause in CAUSES}
     left = ends - starts
     covered = _nothing()
     for cause, spans in (
@@ -105,12 +138,12 @@ def _split_late(states: HostStates, starts: Any, ends: Any, asked: Any) -> dict[
     ):
         wider = union(np.concatenate((covered.starts, spans.starts)), np.concatenate((covered.ends, spans.ends)))
         part = wider.covered(starts, ends) - covered.covered(starts, ends)
-        found[cause] += int(part.sum())
+        found[cause] = found[cause] + part
         left = left - part
         covered = wider
     drained = _waited_when_idle(states.sync, starts) & (asked > starts)
-    found["sync"] += int(left[drained].sum())
-    found["launch"] += int(left[~drained].sum())
+    found["sync"] = found["sync"] + np.where(drained, left, 0)
+    found["launch"] = found["launch"] + np.where(drained, 0, left)
     return found
 
 
@@ -119,7 +152,7 @@ def _waited_when_idle(sync: Spans, moments: Any) -> Any:
     if not len(sync.starts):
         return np.zeros(len(moments), bool)
     at = np.searchsorted(sync.starts, moments, side="right") - 1
-    return (at >= 0) & (sync.ends[np.maximum(at, 0)] >= moments - _CLOCK_NS)
+    return (at >= 0) & (sync.ends[np.maximum(at, 0)] >= moments - CLOCK_NS)
 
 
 def _nothing() -> Spans:

@@ -119,16 +119,6 @@ def _paired_by_stack(opening: NDArray[np.bool_]) -> tuple[Ints, Ints]:
     return made[:, 0], made[:, 1]
 
 
-def covered(intervals_start: Ints, intervals_end: Ints, at: Ints) -> Ints:
-    """How much of the disjoint, sorted intervals lies before each time of *at*, in ns."""
-    if intervals_start.size == 0:
-        return np.zeros(at.size, dtype=np.int64)
-    lengths = np.concatenate(([0], np.cumsum(intervals_end - intervals_start)))
-    index = np.searchsorted(intervals_start, at, side="right")
-    inside = np.maximum(0, intervals_end[index - 1] - at) * (index > 0)
-    return np.asarray(lengths[index] - inside, dtype=np.int64)
-
-
 def union(starts: Ints, ends: Ints) -> tuple[Ints, Ints]:
     """Overlapping intervals merged into disjoint ones, sorted."""
     keep = ends > starts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import numpy as np
@@ -9,17 +10,23 @@ import numpy as np
 from ..trace.events import Events
 from .attribution import MODULE_MARK, Attribution
 from .classes import operator_class
-from .flops import operator_flops
 from .hot_rows import Hotspot, Kind, families
 from .launches import Launches
 from .nesting import Nesting
 from .spans import union
 from .traced_steps import Window
+from .work import call_bytes, call_flops
 
 # What takes a smaller share of the step than this is no hot spot.
 SMALLEST = 1e-5
 # The most that one recorded event was seen to cost a host: 3.1 µs, with shapes, memory and CUDA calls recorded.
 EVENT_COST_MOST_NS = 3100.0
+
+
+def graph_names(names: Iterable[str]) -> dict[str, str]:
+    """What to call the graphs that torch.compile made: numbered as they appear, for their own names are hashes."""
+    graphs = (name for name in dict.fromkeys(names) if "Call CompiledFxGraph" in name)
+    return {name: f"compiled graph {number} (CompiledFxGraph)" for number, name in enumerate(graphs)}
 
 
 class OperatorTable:
@@ -42,6 +49,8 @@ class OperatorTable:
         keys = self._keys(self.members)
         self.keys, self.group = np.unique(keys, return_inverse=True)
         self.device_ns = self._device_ns(work)
+        self.wraps = self._wrappers()
+        self.graphs = graph_names(events.names)
 
     def _keys(self, members: Any) -> Any:
         """Name and family of modules as one sortable number."""
@@ -57,6 +66,14 @@ class OperatorTable:
         mine = (work.step >= 0) & (work.step < steps) & (work.operator >= 0)
         spent = (work.end_ns - work.start_ns)[mine]
         return np.bincount(work.operator[mine], weights=spent, minlength=len(self.events))
+
+    def _wrappers(self) -> Any:
+        """Calls that only call themselves again with other inputs, as under autocast: their work is the inner call's."""
+        inner = self.members[self.nesting.parent[self.members] >= 0]
+        above = self.nesting.parent[inner]
+        wraps = np.zeros(len(self.events), bool)
+        wraps[above[self.events.name[above] == self.events.name[inner]]] = True
+        return wraps
 
     def _python_ns(self) -> float:
         """Time of the steps in which no operator, annotation or runtime call was running on any thread."""
@@ -104,9 +121,11 @@ class OperatorTable:
         seconds = device if basis == "device" else host
         name = self.events.names[self.events.name[members[0]]]
         kind = self._kind(int(members[0]))
+        worked = members[~self.wraps[members]]
+        worked = worked[self.device_ns[worked] > 0] if basis == "device" else worked
         modules = np.unique(self.attribution.module[members])
         return Hotspot(
-            name=name,
+            name=self.graphs.get(name, name),
             kind=kind,
             work=operator_class(name) if kind == "operator" else None,
             module=self._module(modules),
@@ -120,7 +139,8 @@ class OperatorTable:
             device_seconds_per_step=device or None,
             shapes=_text(self.events.shape_texts, _heaviest(self.events.shapes[members], spent)),
             dtypes=_text(self.events.dtype_texts, _heaviest(self.events.dtypes[members], spent)),
-            flops=self._flops(name, members),
+            flops=self._total(call_flops(self.events, worked)),
+            bytes=self._total(call_bytes(self.events, worked)) if kind == "operator" else None,
         )
 
     def _module(self, modules: Any) -> str | None:
@@ -136,16 +156,10 @@ class OperatorTable:
             return "operator"
         return "annotation" if category == "user_annotation" else "runtime"
 
-    def _flops(self, name: str, members: Any) -> float | None:
-        """Per step; None unless every call's are known."""
-        codes, counts = np.unique(self.events.shapes[members], return_counts=True)
-        total = 0.0
-        for code, count in zip(codes.tolist(), counts.tolist(), strict=True):
-            one = operator_flops(name, self.events.shape_texts[code] if code >= 0 else "")
-            if one is None:
-                return None
-            total += one * count
-        return total / self.window.count
+    def _total(self, per_call: Any) -> float | None:
+        """Per step; None unless every call's is known."""
+        total = float(per_call.sum()) / self.window.count
+        return None if np.isnan(total) or not len(per_call) else total
 
     def _python_row(self, step_s: float) -> Hotspot:
         seconds = self.python_ns * 1e-9 / self.window.count

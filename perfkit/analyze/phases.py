@@ -12,9 +12,13 @@ from .intervals import Intervals, Ints, Marks, intervals, union
 # From the strongest claim to the weakest: where two overlap, the earlier one has the instant. With a closure (LBFGS,
 # Lightning) forward and backward lie inside the optimizer's step, and zero_grad may lie inside forward.
 PHASES = (
-    "window", "checkpoint", "logging", "evaluation", "data", "backward", "zero_grad", "clip", "forward", "optimizer",
+    "window", "perfkit", "checkpoint", "logging", "evaluation", "data", "backward", "zero_grad", "clip", "forward", "optimizer",
     "prepare",
 )  # fmt: skip
+
+# The optimizer's step begins at the end of backward where nothing but so little time lies between: it is the way into the
+# step through torch's own wrappers, 5 to 15 us as measured on a plain loop (torch 2.13).
+WAY_IN_NS = 50_000
 
 Spans = tuple[Ints, Ints]
 
@@ -40,10 +44,11 @@ def _claims(found: Marks, segment: Segment, edges: Ints) -> dict[str, Spans]:
         np.concatenate((kinds["loader"].start_ns, starting.start_ns)),
         np.concatenate((kinds["loader"].end_ns, starting.end_ns)),
     )
-    forward = forward_spans(kinds["forward"], kinds["backward"], edges)
     evaluating = evaluation_calls(kinds["forward"], kinds["backward"], edges) if segment.mode == "training" else None
+    forward = forward_spans(kinds["forward"], kinds["backward"], edges, evaluating)
     return {
         "window": windows(found),
+        "perfkit": own_spans(found),
         "checkpoint": _spans(found, marks.SAVE_ENTER),
         "logging": _spans(found, marks.LOG_ENTER),
         "evaluation": evaluation_spans(found, kinds["forward"], evaluating, edges),
@@ -51,7 +56,7 @@ def _claims(found: Marks, segment: Segment, edges: Ints) -> dict[str, Spans]:
         "backward": (kinds["backward"].start_ns, kinds["backward"].end_ns),
         "zero_grad": _spans(found, marks.ZERO_GRAD_ENTER),
         "clip": _spans(found, marks.CLIP_ENTER),
-        "optimizer": _optimizer_spans(kinds["optimizer"], kinds["forward"]),
+        "optimizer": _optimizer_spans(found, kinds["optimizer"], kinds["forward"]),
         "forward": forward,
         "prepare": _prepare_spans(kinds["loader"], forward[0], edges),
     }
@@ -68,10 +73,35 @@ def windows(found: Marks) -> Spans:
     return union(np.concatenate((starts.start_ns, stops.start_ns)), np.concatenate((starts.end_ns, stops.end_ns)))
 
 
-def forward_spans(calls: Intervals, backward: Intervals, edges: Ints) -> Spans:
+def own_spans(found: Marks) -> Spans:
+    """What perfkit itself did after the ends of steps, each told by the mark of the next end."""
+    ends = _told_by(found.of(marks.OPTIMIZER_EXIT, marks.STEP))
+    calls = found.of(marks.FORWARD_ENTER, marks.FORWARD_EXIT)
+    before = _told_by(calls, calls.kind == marks.FORWARD_ENTER)
+    return union(np.concatenate((ends[0], before[0])), np.concatenate((ends[1], before[1])))
+
+
+def _told_by(ends: Marks, telling: NDArray[np.bool_] | None = None) -> Spans:
+    """From each mark of *ends* for as long as the next one (of those *telling*) says."""
+    told = ends.b[1:] > 0
+    if telling is not None:
+        told &= telling[1:]
+    starts = ends.time_ns[:-1][told]
+    return starts, np.minimum(starts + ends.b[1:][told], ends.time_ns[1:][told])
+
+
+def sparse_ends(found: Marks) -> Ints:
+    """When those steps ended of which forward, backward and zero_grad were not marked."""
+    ends = found.of(marks.OPTIMIZER_EXIT)
+    return ends.time_ns[(ends.a & marks.FLAG_SPARSE) > 0]
+
+
+def forward_spans(
+    calls: Intervals, backward: Intervals, edges: Ints, evaluating: NDArray[np.bool_] | None = None
+) -> Spans:
     """From the first call after the last backward or step end to the next backward: the loss is part of forward.
 
-    A call that no backward follows within its step counts for itself.
+    A call that no backward follows within its step, and one that is an evaluation's, counts for itself.
     """
     starts, ends = calls.start_ns, calls.end_ns
     if not len(backward):
@@ -82,13 +112,16 @@ def forward_spans(calls: Intervals, backward: Intervals, edges: Ints) -> Spans:
     step_end = edges[np.minimum(np.searchsorted(edges, starts, side="right"), edges.size - 1)]
     grad = (calls.enter_a & marks.FLAG_GRAD) > 0
     reaches = has & grad & (next_backward <= step_end) & (next_backward >= ends)
+    if evaluating is not None:
+        reaches &= ~evaluating
     return union(starts, np.where(reaches, next_backward, ends))
 
 
 def evaluation_calls(calls: Intervals, backward: Intervals, edges: Ints) -> NDArray[np.bool_] | None:
-    """Which calls are an evaluation: without gradient, or in eval mode with no backward after them in their step.
+    """Which calls are an evaluation: without gradient, or in eval mode and not what the next backward works on.
 
-    Calls without gradient in most steps are part of the step's work (a frozen teacher, a rollout), not an evaluation.
+    Calls without gradient in most steps are part of the step's work (a frozen teacher, a rollout), not an evaluation, but
+    for a model that is itself trained there and is in eval mode for these calls.
     """
     if not len(calls):
         return None
@@ -98,11 +131,25 @@ def evaluation_calls(calls: Intervals, backward: Intervals, edges: Ints) -> NDAr
     last_backward = np.full(edges.size + 1, -1, dtype=np.int64)
     np.maximum.at(last_backward, np.searchsorted(edges, backward.start_ns, side="right"), backward.start_ns)
     followed = last_backward[step_of] > calls.start_ns
-    evaluating = ~grad | (~training & ~followed)
+    evaluating = ~grad | (~training & (~followed | _surplus(calls, backward)))
     steps_with = np.unique(step_of[evaluating]).size
     if edges.size > 3 and steps_with > 0.5 * (edges.size - 1):
-        return None
-    return evaluating
+        evaluating &= ~training & np.isin(calls.obj, calls.obj[grad & training])
+    return evaluating if evaluating.any() else None
+
+
+def _surplus(calls: Intervals, backward: Intervals) -> NDArray[np.bool_]:
+    """Calls of a model beyond the last so many before a backward, that many being usual for it: an evaluation whose
+    gradients nobody asks for lies before the call that the next backward works on.
+    """
+    surplus = np.zeros(len(calls), dtype=bool)
+    following = np.searchsorted(backward.start_ns, calls.start_ns)
+    for obj in np.unique(calls.obj):
+        own = np.flatnonzero(calls.obj == obj)
+        _, first, count = np.unique(following[own], return_index=True, return_counts=True)
+        left = np.repeat(first + count, count) - np.arange(own.size)  # 1 for the call right before the backward
+        surplus[own] = left > max(1.0, float(np.median(count)))
+    return surplus
 
 
 def evaluation_spans(
@@ -152,9 +199,9 @@ def _evaluation_end(found: Marks, last_call_end_ns: int) -> int:
     return last_call_end_ns
 
 
-def _optimizer_spans(optimizer: Intervals, calls: Intervals) -> Spans:
+def _optimizer_spans(found: Marks, optimizer: Intervals, calls: Intervals) -> Spans:
     """With a closure (Lightning, LBFGS) what comes before its first model call is the closure's, not the optimizer's."""
-    starts = optimizer.start_ns.copy()
+    starts = _from_backward(found, optimizer.start_ns)
     following = np.searchsorted(calls.start_ns, starts)
     has = following < len(calls)
     if len(calls):
@@ -162,6 +209,16 @@ def _optimizer_spans(optimizer: Intervals, calls: Intervals) -> Spans:
         inside = has & (first_call < optimizer.end_ns)
         starts = np.where(inside, first_call, starts)
     return starts, optimizer.end_ns
+
+
+def _from_backward(found: Marks, starts: Ints) -> Ints:
+    """Starts of optimizer steps, moved to the end of the backward that directly precedes them."""
+    if not len(found):
+        return starts.copy()
+    before = np.maximum(np.searchsorted(found.time_ns, starts, side="left") - 1, 0)
+    at = found.time_ns[before]
+    direct = (found.kind[before] == marks.BACKWARD_EXIT) & (at <= starts) & (starts - at <= WAY_IN_NS)
+    return np.where(direct, at, starts)
 
 
 def _prepare_spans(loader: Intervals, forward_starts: Ints, edges: Ints) -> Spans:

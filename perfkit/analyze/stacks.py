@@ -56,12 +56,12 @@ def excluded(run: Run) -> list[tuple[int, int]]:
 def hot_lines(run: Run, *, window: str | None = None, limit: int = 20) -> list[dict[str, Any]]:
     """Lines of the user's code, most seen first, with shares of their role's samples in their window.
 
-    Each is ``{"function", "file", "line", "role", "window", "share", "self_share", "samples"}``. ``share``
-    counts a line wherever it was on the stack, ``self_share`` where it was the innermost line of the
-    user's: what it calls in libraries is its own. Main threads only: others mostly wait. None of perfkit's
-    own frames is counted.
+    Each is ``{"function", "file", "line", "role", "window", "share", "self_share", "import_share", "samples"}``.
+    ``share`` counts a line wherever it was on the stack, ``self_share`` where it was the innermost line of the
+    user's: what it calls in libraries is its own; ``import_share`` is the part of that in which modules were being
+    imported. Main threads only: others mostly wait. None of perfkit's own frames is counted.
     """
-    counts: dict[Place, list[int]] = defaultdict(lambda: [0, 0])
+    counts: dict[Place, list[int]] = defaultdict(lambda: [0, 0, 0])
     totals: dict[tuple[str, str], int] = defaultdict(int)
     found = [s for s in stacks(run) if s.thread == "MainThread" and window in {None, s.window}]
     # A launcher (torchrun's agent) runs nothing of the user's, and must not halve the shares.
@@ -137,7 +137,19 @@ def _count(stack: Stack, counts: dict[Place, list[int]]) -> None:
     for frame in set(mine):
         counts[(stack.window, stack.role, *frame)][0] += stack.count
     if mine:
-        counts[(stack.window, stack.role, *mine[-1])][1] += stack.count
+        innermost = counts[(stack.window, stack.role, *mine[-1])]
+        innermost[1] += stack.count
+        innermost[2] += stack.count * _is_importing(stack)
+
+
+def _is_importing(stack: Stack) -> bool:
+    """Whether modules were being imported below the innermost line of the user's."""
+    for _, file, _ in reversed(stack.frames):
+        if is_users(file):
+            return False
+        if file.startswith("<frozen importlib"):
+            return True
+    return False
 
 
 def is_users(file: str) -> bool:
@@ -156,5 +168,6 @@ def _line(key: Place, seen: list[int], totals: dict[tuple[str, str], int]) -> di
         "window": window,
         "share": seen[0] / total,
         "self_share": seen[1] / total,
+        "import_share": seen[2] / total,
         "samples": seen[0],
     }

@@ -12,7 +12,7 @@ from ..model.tables import STEPS
 from ..stats.steady import warmup_end
 from .boundaries import Segment, segments
 from .intervals import Intervals, Ints, Marks, decode, intervals, union
-from .phases import evaluation_calls, evaluation_spans, phase_totals
+from .phases import evaluation_calls, evaluation_spans, phase_totals, sparse_ends
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # After a window the first step still pays for it: caches refill, freed memory is faulted in again.
 STEPS_AFTER_WINDOW = 1
+# What cannot be told of a step of which only the ends and the batches were marked.
+DETAILS = ("prepare", "forward", "backward", "optimizer", "other")
 # A stack sampler disturbs a step little, a trace window much: sampled steps are set aside only where this many others remain
 # (a script whose steps all fall into the first half second still has a step time).
 ENOUGH_UNDISTURBED = 8
@@ -68,6 +70,7 @@ def _segment_columns(
     wall = np.diff(edges)
     duration = wall - totals["window"] - totals["evaluation"] - totals["checkpoint"]
     traced = _disturbed(edges, found, excluded)
+    detailed = _count_in(edges, sparse_ends(found)) == 0
     loader = intervals(found, marks.LOADER_ENTER)
     has_loader = bool(len(loader)) and bool(((loader.start_ns >= edges[0]) & (loader.start_ns <= edges[-1])).any())
     samples, tokens = _processed(found, segment, edges, loader if has_loader else None)
@@ -80,25 +83,21 @@ def _segment_columns(
         "duration_ns": duration,
         "samples": samples,
         "tokens": tokens,
-        "micro_steps": _count_in(edges, intervals(found, marks.BACKWARD_ENTER).end_ns),
+        "detailed": detailed,
+        "micro_steps": _only(detailed, _count_in(edges, intervals(found, marks.BACKWARD_ENTER).end_ns)),
         "traced": traced,
         "steady": _steady(duration, traced),
     }
-    for phase in (
-        "data",
-        "prepare",
-        "forward",
-        "backward",
-        "optimizer",
-        "evaluation",
-        "checkpoint",
-        "logging",
-    ):
-        columns[f"{phase}_ns"] = totals[phase]
+    for phase, total in totals.items():
+        columns[f"{phase}_ns"] = _only(detailed, total) if phase in DETAILS else total
     if not has_loader:
         columns["data_ns"] = columns["prepare_ns"] = np.full(wall.size, np.nan)
-    columns["other_ns"] = totals["other"]
     return columns
+
+
+def _only(keep: NDArray[np.bool_], values: Ints) -> NDArray[Any]:
+    """*values* with NaN for those not to keep."""
+    return values if keep.all() else np.where(keep, values, np.nan)
 
 
 def _disturbed(edges: Ints, found: Marks, excluded: Sequence[tuple[int, int]]) -> NDArray[np.bool_]:
@@ -172,6 +171,21 @@ def _processed(
         source = _most_called(training_calls, edges)
     samples = _sum_in(edges, source.end_ns, source.exit_a)
     return samples, _sum_in(edges, source.end_ns, source.exit_b)
+
+
+def samples_from(recording: RankRecording) -> str | None:
+    """What the samples of the steps were counted from; None where there was nothing to count."""
+    found = decode(recording.marks)
+    loops = segments(found)
+    if not loops:
+        return None
+    first, last = min(loop.start_ns for loop in loops), max(int(loop.ends_ns[-1]) for loop in loops)
+    loader = intervals(found, marks.LOADER_ENTER)
+    if ((loader.exit_a >= 0) & (loader.end_ns > first) & (loader.end_ns <= last)).any():
+        return "the DataLoader's batches: first dimension of the first tensor"
+    if (intervals(found, marks.FORWARD_ENTER).exit_a >= 0).any():
+        return "the model's inputs: first dimension of the first tensor, which in a sequence-first model is the length"
+    return None
 
 
 def _when_used(batches: Intervals, backward: Intervals, edges: Ints) -> Ints | None:

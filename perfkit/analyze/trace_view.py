@@ -5,15 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..hardware.catalog import DeviceSpec, match
 from ..trace.events import Events
 from ..trace.kineto import Trace, read
+from .calls import calls_of
+from .copies import CopyRow, copy_table
 from .device import DeviceView, Share, device_view, kernel_labels
 from .hot_rows import Hotspot
 from .hotspots import HotspotView, hotspots
 from .kernels import KernelRow, kernel_table
 from .launches import join
 from .operator_table import EVENT_COST_MOST_NS
+from .queue import LaunchFacts, launch_facts
+from .roofline import kernels_with_bounds, matrix_formats, with_bounds
+from .syncs import SyncRow, sync_table
 from .traced_steps import Window, steps_of
+from .work import StepWork, step_work
 
 # What tracing adds per recorded host event to a step that waits for the host. Measured: 0.25–0.8 µs on plain CPU
 # runs; on an H100 host with shapes, memory and CUDA calls recorded 1.0–3.1 µs (7 µs under torch.compile).
@@ -41,6 +48,13 @@ class TraceAnalysis:
     #: Operators by host self time.
     host_operators: list[Hotspot] = field(default_factory=list)
     kernels: list[KernelRow] = field(default_factory=list)
+    copies: list[CopyRow] = field(default_factory=list)
+    #: Calls in which the host waits for the device, the costliest first.
+    syncs: list[SyncRow] = field(default_factory=list)
+    #: None without kernels.
+    launches: LaunchFacts | None = None
+    #: Arithmetic of a step.
+    work: StepWork | None = None
     #: Traced steps; 0 when the trace marks none, and then everything is for the whole trace.
     steps: int = 0
     step_numbers: list[int] = field(default_factory=list)
@@ -57,14 +71,21 @@ class TraceAnalysis:
     #: Taken off the host times per event; None where nothing was.
     host_correction_ns: float | None = None
     device_names: list[str] = field(default_factory=list)
+    #: What bounds refer to: the catalogue's entry of the device, or the processor as measured; None for neither.
+    limits: DeviceSpec | None = None
+    #: Operator → format that its matrix kernels compute in.
+    matrix_formats: dict[str, str] = field(default_factory=dict)
     rank: int | None = None
     events: int = 0
     truncated: bool = False
     notes: list[str] = field(default_factory=list)
 
 
-def analyze_trace(trace: str | Path | Trace, *, step_time_s: float | None = None) -> TraceAnalysis:
-    """Analyse a trace file, or one already read. ``step_time_s``: step time without the profiler, where it is known.
+def analyze_trace(
+    trace: str | Path | Trace, *, step_time_s: float | None = None, processor: DeviceSpec | None = None
+) -> TraceAnalysis:
+    """Analyse a trace file, or one already read. ``step_time_s``: step time without the profiler, where it is known;
+    ``processor``: what the host's processor can do, for traces in which no other device works.
 
     Raises TraceError when there is no trace in the file.
     """
@@ -79,14 +100,26 @@ def analyze_trace(trace: str | Path | Trace, *, step_time_s: float | None = None
     view = device_view(events, window, work, labels, step_time_s=step_time_s)
     profiled = view.profiled_step_s or (window.end_ns - window.start_ns) * 1e-9 / window.count
     step_s = view.step_s or step_time_s or profiled
-    hot = hotspots(events, window, work, step_s=step_s, profiled_step_s=profiled)
+    calls = calls_of(events)
+    hot = hotspots(events, window, work, step_s=step_s, profiled_step_s=profiled, calls=calls)
+    limits = _limits(trace, view) if view.devices else processor
+    kernels = kernel_table(events, work, labels, window.count, tree=calls)
+    formats = matrix_formats(kernels)
+    shown = hot.device or hot.host
+    if limits is not None:
+        shown = with_bounds(shown, limits, formats)
+        kernels = kernels_with_bounds(kernels, shown)
     rank = trace.distributed.get("rank")
     estimate = None if step_time_s or not window.marked else _estimate(events, window, view, profiled)
     return TraceAnalysis(
         device_breakdown=view.breakdown,
-        hotspots=hot.device or hot.host,
+        hotspots=shown,
         host_operators=hot.host,
-        kernels=kernel_table(events, work, labels, window.count),
+        kernels=kernels,
+        copies=copy_table(events, window, work, calls),
+        syncs=sync_table(events, window, calls, view),
+        launches=launch_facts(events, window, work),
+        work=step_work(events, window, work, labels, calls),
         steps=len(window.numbers),
         step_numbers=window.numbers,
         step_s=step_s,
@@ -97,6 +130,8 @@ def analyze_trace(trace: str | Path | Trace, *, step_time_s: float | None = None
         busy_share_raw=view.busy_share_raw,
         host_correction_ns=hot.correction_ns,
         device_names=_device_names(trace),
+        limits=limits,
+        matrix_formats=formats,
         rank=rank if isinstance(rank, int) else None,
         events=len(events),
         truncated=trace.truncated,
@@ -115,6 +150,13 @@ def _estimate(events: Events, window: Window, view: DeviceView, profiled_s: floa
     room = min(idle, MOST_DILATED * profiled_s) if view.breakdown else profiled_s / 2
     low, high = (min(per_step * cost * 1e-9, room) for cost in (EVENT_COST_LOW_NS, EVENT_COST_MOST_NS))
     return profiled_s / (profiled_s - low), profiled_s / (profiled_s - high)
+
+
+def _limits(trace: Trace, view: DeviceView) -> DeviceSpec | None:
+    """The catalogue's entry of the devices that worked; None where they are not all of one kind."""
+    named = {int(device.get("id", number)): str(device.get("name")) for number, device in enumerate(trace.devices)}
+    names = {named.get(device, "") for device in view.devices}
+    return match(names.pop()) if len(names) == 1 else None
 
 
 def _device_names(trace: Trace) -> list[str]:

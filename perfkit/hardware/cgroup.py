@@ -35,6 +35,23 @@ def limits(*, proc: Path = Path("/proc/self"), root: Path = Path("/sys/fs/cgroup
     return Limits(cpus=min(cpus, default=None), memory_bytes=min(known, default=None), version=version)
 
 
+def oom_kills(*, proc: Path = Path("/proc/self"), root: Path = Path("/sys/fs/cgroup")) -> int | None:
+    """How many processes the kernel has killed for want of memory in the groups of the calling process; None where no
+    group says it. Only a difference between two readings means anything.
+    """
+    groups = _groups(proc)
+    folders = [*_chain(root, groups.get("")), *_chain(root / "unified", groups.get(""))]
+    files = [folder / "memory.events" for folder in folders]
+    files += [folder / "memory.oom_control" for folder in _chain(root / "memory", groups.get("memory"))]
+    counts = [int(words[1]) for file in files for words in _pairs(file) if words[0] == "oom_kill"]
+    return max(counts) if counts else None
+
+
+def _pairs(file: Path) -> list[tuple[str, str]]:
+    words = _words(file)
+    return [(name, value) for name, value in zip(words[::2], words[1::2], strict=False) if value.isdigit()]
+
+
 def _groups(proc: Path) -> dict[str, str]:
     """Controller → path of the group ("" is version 2)."""
     try:

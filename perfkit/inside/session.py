@@ -15,12 +15,18 @@ from threading import get_ident
 from ..model import marks
 from ..runs import layout
 from ..runs.recorder import Recorder, append_line, pack
+from . import ending
 from .options import Options
 
 # How often a running job looks for requests, limits and the other ranks' decision.
 LOOK_EVERY_NS = 100_000_000
 # How often it notes the framework's memory peak: asking takes a tenth of a millisecond.
 MEMORY_EVERY_NS = 1_000_000_000
+
+# Below this length a step's forward, backward and zero_grad are marked in one step of DETAIL_EVERY only: their marks
+# would take a tenth of it. Its ends, its batches, evaluations, saves and logs are marked always.
+SHORT_STEP_NS = 1_000_000
+DETAIL_EVERY = 8  # as device_clock.EVERY, so that a step with events is marked in full
 
 # What ends a step, from the weakest evidence to the strongest.
 CLOCKS = (None, "inference", "backward", "optimizer", "user")
@@ -52,6 +58,10 @@ class Session:
         self.batch_counted = False  # a loader has counted the batch that the next model call will see
         self.worked = False  # a model was called or a backward run in this process
         self.recent = deque(maxlen=33)  # times of the last step ends
+        self.short = False  # steps are so short that most of them are marked sparsely
+        self.detail_always = False  # something was seen that only whole steps tell
+        self.sparse = 0  # true within a step of which forward, backward and zero_grad are not marked
+        self.own_ns = 0  # what the session did at the last step end, until a mark has carried it
         self.roots = self.window = None  # set by the framework's probe
         self.make_device_clock = None  # callable giving a DeviceClock once the device is in use, set by the probe
         self.device_clock = None
@@ -99,6 +109,19 @@ class Session:
 
     def step_ended(self, clock, at_ns):
         """Called by probes at the end of what looks like a step. One write, and rarely more."""
+        if clock == self.clock and at_ns < self._next_look_ns and self.device_clock is None:
+            step = self.steps + 1
+            if step < self._wake_at_step:
+                self.steps = step
+                self.recent.append(at_ns)
+                self.sparse = self.short and step % DETAIL_EVERY
+                self.recorder.flush()
+                self.own_ns = now_ns() - at_ns
+                return
+        self._step_ended(clock, at_ns)
+        self.own_ns = now_ns() - at_ns
+
+    def _step_ended(self, clock, at_ns):
         if self.ended:
             return
         if self.clock != clock and not self._take_clock(clock):
@@ -106,6 +129,7 @@ class Session:
             return
         self.steps += 1
         self.recent.append(at_ns)
+        self.sparse = self.short and self.steps % DETAIL_EVERY
         if self.device_clock is not None:
             self._device_step_began()
         if self.steps < self._wake_at_step and at_ns < self._next_look_ns:
@@ -116,6 +140,16 @@ class Session:
             self._look_up(at_ns)
         except Exception as error:
             self.broke("clock", error)
+
+    def not_the_last(self, at_ns):
+        """An optimizer has stepped that does not end the step: write what there is."""
+        self.recorder.flush()
+        self.own_ns = now_ns() - at_ns
+
+    def take_own_ns(self):
+        """What the session did at the last step end, once."""
+        own, self.own_ns = self.own_ns, 0
+        return own
 
     def device_phase_ended(self, phase):
         """A phase (marks.PHASE_*) has been launched; an event that fails ends device timing, not the script."""
@@ -153,6 +187,7 @@ class Session:
             return False
         self.clock = clock
         self.steps = 0
+        self.short = self.sparse = False
         self._wake_at_step = 1
         self.recent.clear()
         return True
@@ -184,6 +219,7 @@ class Session:
         """The slow path: limits, requests, the trace window, memory."""
         self._next_look_ns = at_ns + LOOK_EVERY_NS
         self._wake_at_step = sys.maxsize
+        self.short = self._steps_are_short()
         if self._limit_reached(at_ns):
             self.end(marks.END_LIMIT)
             return
@@ -196,6 +232,12 @@ class Session:
             self._wake_at_step = self.window.look(self.steps, at_ns)
         if self.options.steps:
             self._wake_at_step = min(self._wake_at_step, self.options.steps)
+
+    def _steps_are_short(self):
+        """Whether sparse marks pay, and lose nothing: every model is known and an optimizer ends the steps."""
+        recent = self.recent
+        known = self.clock == "optimizer" and self.roots is not None and self.roots.settled and not self.detail_always
+        return known and len(recent) > 16 and recent[-1] - recent[0] < SHORT_STEP_NS * (len(recent) - 1)
 
     def _limit_reached(self, at_ns):
         options = self.options
@@ -212,7 +254,8 @@ class Session:
     def user_step(self, source=0):
         """perfkit.step() and --step-on."""
         at = now_ns()
-        self.rows.append(pack(at, marks.STEP | source << 8 | self.threads[get_ident()], 0, 0))
+        own = self.take_own_ns()
+        self.rows.append(pack(at, marks.STEP | source << 8 | self.threads[get_ident()], 0, own))
         self.step_ended("user", at)
 
     # -- the end ---------------------------------------------------------------------------------------------------
@@ -241,6 +284,7 @@ class Session:
 
     def disarm(self):
         """Undo every patch, newest first."""
+        self.short = self.sparse = False
         while self.undo:
             name, function = self.undo.pop()
             try:
@@ -253,7 +297,8 @@ class Session:
         self.recorder.drop_after_fork()
         self.pid = os.getpid()
         self.clock = None
-        self.steps = 0
+        self.steps = self.own_ns = 0
+        self.short = self.sparse = False
         self.recent.clear()
         self._names.clear()
         self.threads.clear()
@@ -309,6 +354,7 @@ def open_session(run_dir, option_text, watch):
         return current
     session = current = Session(run_dir, Options(option_text))
     atexit.register(_at_exit, session)
+    ending.register(run_dir, layout.ENDINGS)
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=session.after_fork_in_child)
     if session.options.step_on:

@@ -10,16 +10,15 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from ..errors import RunError
 from ..model.records import RunInfo, Status
 from ..runs import layout
 from ..runs.reader import read_info
-from . import command, environment, interpreter, privacy, rundir
+from . import command, environment, rundir
 from .facts import Facts
-from .infofile import InfoFile
+from .infofile import InfoFile, first_info
 from .request import OptionValue, Request
 from .watch import READY, STOP
 
@@ -83,19 +82,13 @@ def _request(root: Path, options: Mapping[str, OptionValue], *, stacks: bool) ->
 
 
 def _info(request: Request, run: Path) -> RunInfo:
-    chosen = interpreter.Interpreter(path=sys.executable, reason="the process that recorded itself")
-    return RunInfo(
-        schema_version=layout.SCHEMA_VERSION,
-        id=run.name,
-        command=privacy.mask_command(command.typed(request)),
-        script=privacy.mask_text(request.target),
-        status="running",
-        created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+    return first_info(
+        request,
+        run,
         started_monotonic_ns=time.monotonic_ns(),
         started_realtime_ns=time.time_ns(),
         pid=os.getpid(),
-        python={"executable": chosen.path, "reason": chosen.reason},
-        environment=privacy.recorded_environment(os.environ),
+        python={"executable": sys.executable, "reason": "the process that recorded itself"},
         options={**request.options, "kind": "block", "stacks": request.stacks},
         origin={"kind": "profile", "block": True},
     )

@@ -160,4 +160,13 @@ class _Pss:
         self._earliest = now + self.cost_s / GROWING_SHARE
         self._next = now + max(SLOW_EVERY_S, self.cost_s / OWN_SHARE)
         known = [figure for figure in figures if figure is not None]
-        return sum(known) if len(known) == len(figures) else None
+        whole = len(known) == len(figures) and all(_holds_memory(s.pid) for s in stats)
+        return sum(known) if whole else None
+
+
+def _holds_memory(pid: int) -> bool:
+    """Whether a process has not begun to exit. One that did so between two readings gave its part of the shared pages to
+    the others, in whose figures they would be counted again.
+    """
+    stat = procfs.read_stat(pid)
+    return stat is not None and stat.rss_bytes > 0

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ..model.records import RunInfo
+from ..runs import layout
 from ..runs.reader import write_info
-from . import rundir
+from . import command, privacy, rundir
+from .request import Request
+
+
+def first_info(request: Request, run: Path, **known: Any) -> RunInfo:
+    """What is known of a run as it begins, secrets masked; *known* are the fields that only the caller can tell."""
+    return RunInfo(
+        schema_version=layout.SCHEMA_VERSION,
+        id=run.name,
+        command=privacy.mask_command(command.typed(request)),
+        script=privacy.mask_text(request.target),
+        status="running",
+        created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+        environment=privacy.recorded_environment(os.environ),
+        **known,
+    )
 
 
 class InfoFile:

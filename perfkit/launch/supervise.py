@@ -10,16 +10,15 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ..model.records import RunInfo, Status
-from ..runs import layout
-from . import command, environment, handshake, interpreter, privacy, rundir
+from . import command, environment, handshake, interpreter, rundir, script_facts
+from .aftermath import Aftermath
 from .child import Child, Ended
 from .facts import Facts
-from .infofile import InfoFile
+from .infofile import InfoFile, first_info
 from .request import Outcome, Request
 from .session import Session
 
@@ -74,6 +73,7 @@ def _recorded(request: Request, run: Path, info: InfoFile, argv: list[str], anno
 def _watched(request: Request, run: Path, info: InfoFile, argv: list[str], child: Child) -> Ended:
     """Wait for the end with all samplers at work, and write down how it ended."""
     session = Session(run, child.pid, stacks=request.stacks, traced=not request.options.get("no_trace"))
+    aftermath = Aftermath()
     session.start()
     facts = Facts(request, info.info.python["executable"])
 
@@ -88,7 +88,9 @@ def _watched(request: Request, run: Path, info: InfoFile, argv: list[str], child
     info.update(**ending, ended_monotonic_ns=ended.ended_monotonic_ns)
     outside = session.finish(ended)
     found = facts.take(FACTS_TIMEOUT_S)
-    info.update(**found, collectors=[*outside, *facts.collectors(), *handshake.collectors(run, argv)])
+    inside = [*handshake.collectors(run, argv), *script_facts.record(request, run, info.info.started_realtime_ns or 0)]
+    info.update(**found, collectors=[*outside, *facts.collectors(), *inside])
+    info.update(host={**info.info.host, **aftermath.host_facts(ended)})
     return ended
 
 
@@ -108,16 +110,11 @@ def _status(ended: Ended) -> Status:
 
 def _first_info(request: Request, run: Path, argv: list[str], python: interpreter.Interpreter) -> RunInfo:
     options = {key: value for key, value in request.options.items() if value is not None}
-    return RunInfo(
-        schema_version=layout.SCHEMA_VERSION,
-        id=run.name,
-        command=privacy.mask_command(command.typed(request)),
-        script=privacy.mask_text(request.target),
-        status="running",
-        created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+    return first_info(
+        request,
+        run,
         supervisor_pid=os.getpid(),
         python={"executable": command.interpreter_of(argv, python), "reason": python.reason},
-        environment=privacy.recorded_environment(os.environ),
         options={**options, "kind": request.kind, "stacks": request.stacks},
         origin={"kind": "profile"},
     )

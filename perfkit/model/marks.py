@@ -23,17 +23,19 @@ WORD_BYTES = 8
 # An *_ENTER kind is even and its *_EXIT is the next odd number, so that exit == enter + 1.
 LOADER_ENTER = 2  # a DataLoader iterator's __next__; object: loader
 LOADER_EXIT = 3  # a: samples in the batch (-1 unknown, -2 the loader is exhausted or raised), b: tokens (-1 unknown)
-FORWARD_ENTER = 4  # call of an outermost model; object: model. a: FLAG_* bits
+FORWARD_ENTER = (
+    4  # call of an outermost model; object: model. a: FLAG_GRAD, FLAG_TRAINING, b: OWN where calls are steps
+)
 FORWARD_EXIT = 5  # a: samples seen in the call's inputs (-1 unknown), b: tokens (-1 unknown)
 BACKWARD_ENTER = 6
 BACKWARD_EXIT = 7
-OPTIMIZER_ENTER = 8  # object: optimizer
-OPTIMIZER_EXIT = 9
+OPTIMIZER_ENTER = 8  # object: optimizer; a: FLAG_SCALER
+OPTIMIZER_EXIT = 9  # a: FLAG_SCALER, FLAG_SPARSE, b: OWN
 ZERO_GRAD_ENTER = 10  # object: optimizer
 ZERO_GRAD_EXIT = 11
-SAVE_ENTER = 12  # torch.save and its like
+SAVE_ENTER = 12  # torch.save and its like; object: name of the function
 SAVE_EXIT = 13
-LOG_ENTER = 14  # a logging handler or a tracker
+LOG_ENTER = 14  # a logging handler or a tracker; object: name of the function
 LOG_EXIT = 15
 REGION_ENTER = 16  # perfkit.region(); object: name
 REGION_EXIT = 17
@@ -48,15 +50,26 @@ LOADER_START_EXIT = 25
 CLIP_ENTER = 26  # gradients are clipped between backward and the optimizer's step, of which it counts as part
 CLIP_EXIT = 27
 # Single marks.
-STEP = 40  # a step ended, said by the user; object 0: perfkit.step(), 1: --step-on
+STEP = 40  # a step ended, said by the user; object 0: perfkit.step(), 1: --step-on. b: OWN
 DEVICE_PHASE = (
     41  # read from device events; object: PHASE_*, a: duration in ns, b: number of the optimizer mark it ends at
 )
 MEMORY = 42  # object: device index; a: peak allocated bytes, b: peak reserved bytes, by the framework's counter
 END = 43  # the recording ended; a: END_*
+# Python's garbage collector has run, until now; object: name of the line that asked for it (explicit ones only),
+# a: duration in ns, b: generation | GC_* bits. Only collections of 0.2 ms and more are noted.
+GC = 44
 
 FLAG_GRAD = 1  # gradients were enabled
 FLAG_TRAINING = 2  # model.training
+
+FLAG_SCALER = 1  # the step of a GradScaler, around the optimizer's own
+FLAG_SPARSE = 2  # of the step that ends here forward, backward and zero_grad were not marked
+
+# OWN: what perfkit itself did, in ns, from the end of the optimizer step, user's step or (b of FORWARD_ENTER) call before.
+
+GC_EXPLICIT = 1 << 8  # somebody called gc.collect(), rather than allocations having reached the threshold
+GC_BY_LIBRARY = 1 << 9  # ... and that was an installed package (torch's compiler does so), not the script
 
 END_EXIT = 0  # the interpreter is shutting down
 END_LIMIT = 1  # --steps or --for was reached

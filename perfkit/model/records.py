@@ -103,3 +103,10 @@ class Finding:
     #: The lines a person would write.
     how: str
     links: list[str] = field(default_factory=list)
+    #: Parts of the step (`advise.together.POOLS`) that the gain comes out of, with their weights; empty: those of its
+    #: cause.
+    takes: dict[str, float] = field(default_factory=dict)
+    #: Findings with the same word here cure the same trouble: a person chooses one of them.
+    alternatives: str = ""
+    #: The run itself is in danger: told before everything that is only slow, whatever it saves.
+    warning: bool = False

@@ -34,7 +34,7 @@ def _table(name: str, version: int, history: tuple[str, ...], *columns: tuple[st
 
 
 STEPS = _table(
-    "steps", 1, ("1: first",),
+    "steps", 2, ("1: first", "2: perfkit_ns out of other_ns; detailed, and phases null in steps that are not"),
     ("rank", "Int32", "", "rank whose marks these are"),
     ("segment", "Int32", "", "which of the script's loops: repeated fits, folds, phases of other mode"),
     ("step", "Int64", "", "index within the rank, from 0, in time order"),
@@ -47,11 +47,13 @@ STEPS = _table(
     ("prepare_ns", "Int64", "ns", "from getting the batch to calling the model: copies to the device and the like; null without a loader"),
     ("forward_ns", "Int64", "ns", "from the model's call to the start of backward, loss included"),
     ("backward_ns", "Int64", "ns", "inside backward"),
-    ("optimizer_ns", "Int64", "ns", "inside the optimizer's step and zero_grad"),
+    ("optimizer_ns", "Int64", "ns", "inside the optimizer's step and zero_grad, clipping included"),
     ("evaluation_ns", "Int64", "ns", "from the first to the last forward without gradient between training steps"),
     ("checkpoint_ns", "Int64", "ns", "inside torch.save and its like"),
     ("logging_ns", "Int64", "ns", "inside logging handlers and trackers"),
+    ("perfkit_ns", "Int64", "ns", "perfkit's own work after the step before: writing down its marks; 0 where it was not measured"),
     ("other_ns", "Int64", "ns", "the rest of wall_ns"),
+    ("detailed", "Boolean", "", "every phase was marked; else prepare, forward, backward, optimizer, other and micro_steps are null (of steps under a millisecond one in eight is)"),
     ("samples", "Int64", "", "counted from the real batches; null if unknown"),
     ("tokens", "Int64", "", "likewise, for integer sequences"),
     ("micro_steps", "Int32", "", "backward passes inside (gradient accumulation)"),
@@ -60,7 +62,7 @@ STEPS = _table(
 )  # fmt: skip
 
 EVENTS = _table(
-    "events", 1, ("1: first",),
+    "events", 2, ("1: first", "2: constants"),
     ("ts_ns", "Int64", "ns", "start, from the trace's own zero (base_time_ns in the trace's metadata)"),
     ("dur_ns", "Int64", "ns", "duration, 0 for instants"),
     ("category", "Categorical", "", "cpu_op, kernel, gpu_memcpy, cuda_runtime … as the trace says"),
@@ -75,6 +77,7 @@ EVENTS = _table(
     ("forward_thread", "Int64", "", "thread of the forward operator, for backward operators; -1 without"),
     ("shapes", "Categorical", "", "input shapes as the trace writes them; null without"),
     ("dtypes", "Categorical", "", "input types; null without"),
+    ("constants", "Categorical", "", "inputs that are no tensors, of convolutions only; null without"),
     ("bytes", "Int64", "bytes", "of a copy or allocation; -1 without"),
     ("python_id", "Int64", "", "of a Python frame; -1 without"),
     ("python_parent", "Int64", "", "parent frame's id; -1 without"),

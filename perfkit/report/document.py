@@ -11,7 +11,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from .gaps import Gaps
-from .sections import device, identity, resources, timing
+from .sections import device, findings, identity, resources, timing
 
 if TYPE_CHECKING:
     from ..advise.evidence import Evidence
@@ -36,15 +36,21 @@ def compose(evidence: Evidence, advice: Advice) -> dict[str, Any]:
         "steps": timing.steps(evidence, gaps),
         "breakdown": timing.rows(evidence, gaps, "breakdown"),
         "regions": timing.rows(evidence, gaps, "regions"),
+        "device_phases": timing.rows(evidence, gaps, "device_phases"),
         "device_breakdown": device.device_breakdown(evidence, gaps),
         "hotspots": device.hotspots(evidence, gaps),
         "kernels": device.kernels(evidence, gaps),
+        "mfu": device.figures(evidence, gaps, "mfu"),
+        "launches": device.figures(evidence, gaps, "launches"),
+        "copies": device.moved(evidence, gaps, "copies"),
+        "syncs": device.moved(evidence, gaps, "syncs"),
         "trace": device.trace(evidence, gaps),
         "memory": resources.memory(evidence, gaps),
         "utilization": resources.utilization(evidence, gaps),
         "energy": resources.energy(evidence, gaps),
         "hot_lines": resources.hot_lines(evidence, gaps),
         "findings": [asdict(finding) for finding in advice.findings],
+        "together": findings.together(evidence, advice, gaps),
         "rules": {"count": advice.count, "skipped": advice.skipped, "failed": advice.failed},
         "ranks": timing.ranks(evidence, gaps),
         "collectors": identity.collectors(evidence),

@@ -77,6 +77,7 @@ def make_console(stream: IO[str], *, color: bool | None = None, width: int | Non
         width=width or plain_width,
         force_terminal=wants_color or None,
         no_color=not wants_color,
+        color_system="auto" if wants_color else None,  # without a system not even bold or dim is written
         markup=False,
         highlight=False,
         emoji=False,

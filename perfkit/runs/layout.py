@@ -8,9 +8,11 @@
         boots.log                     one line per Python process that booted: pid ppid monotonic_ns
         guests.jsonl                  one line per process that armed: what armed, what failed and why
         control/                      requests to a running job (see CONTROL_*)
+        endings.jsonl                 one line per process that an exception ended: its class (inside.ending)
         host.jsonl                    host samples: tree CPU, RSS, I/O (launch.host)
         nvml.jsonl                    device samples (launch.nvml)
         stacks-<name>.txt             collapsed stacks with counts (launch.stacks)
+        script.json                   habits found in the script's source (launch.script_facts)
         stacks.json                   when each stack window was open, and at what rate
         rank-00000/                   one folder per process that steps
             marks.bin                 boundary marks (model.marks)
@@ -27,6 +29,8 @@ CONTROL = "control"
 HOST_SAMPLES = "host.jsonl"
 NVML_SAMPLES = "nvml.jsonl"
 STACKS_INDEX = "stacks.json"
+SCRIPT_FACTS = "script.json"
+ENDINGS = "endings.jsonl"
 
 RANK_PREFIX = "rank-"
 MARKS = "marks.bin"

@@ -42,7 +42,7 @@ def _refuse(run: Run) -> None:
     if not state.running:
         raise UsageError(f"{run.info.id} has {state.status}: a trace window needs a running job")
     if run.info.options.get("no_trace"):
-        raise UsageError(f"{run.info.id} was started with --no-trace")
+        raise UsageError(f"{run.info.id} was started with --no-trace: start it again without that, or with --trace-at")
     for recording in run.ranks:
         for window in _windows(recording):
             if window.get("state") == "barred":

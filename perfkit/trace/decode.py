@@ -30,6 +30,7 @@ class Args(msgspec.Struct, frozen=True, gc=False):
     forward_thread: int = msgspec.field(name="Fwd thread id", default=-1)
     dims: msgspec.Raw = msgspec.field(name="Input Dims", default=msgspec.Raw(b""))
     types: msgspec.Raw = msgspec.field(name="Input type", default=msgspec.Raw(b""))
+    constants: msgspec.Raw = msgspec.field(name="Concrete Inputs", default=msgspec.Raw(b""))
     bytes: int = -1
     size: int = -1  # ROCm's word for bytes
     python_id: int = msgspec.field(name="Python id", default=-1)
@@ -180,6 +181,7 @@ def _bend_args(args: dict[str, Any]) -> Args:
         forward_thread=_int(args.get("Fwd thread id")),
         dims=_raw(args.get("Input Dims")),
         types=_raw(args.get("Input type")),
+        constants=_raw(args.get("Concrete Inputs")),
         bytes=_int(args.get("bytes")),
         size=_int(args.get("size")),
         python_id=_int(args.get("Python id")),

@@ -90,7 +90,7 @@ def _width(values: NDArray[np.int64]) -> int:
 class Events:
     """Columns of the events table (units and meanings in `model.tables.EVENTS`), one entry per duration event.
 
-    ``category``, ``name``, ``shapes`` and ``dtypes`` are codes into the lists beside them; -1 says that there is none.
+    ``category``, ``name``, ``shapes``, ``dtypes`` and ``constants`` are codes into the lists beside them; -1 says that there is none.
     Integer columns are int32 or int64, whichever holds their values.
     """
 
@@ -108,6 +108,7 @@ class Events:
     forward_thread: NDArray[Any]
     shapes: NDArray[Any]
     dtypes: NDArray[Any]
+    constants: NDArray[Any]
     bytes: NDArray[Any]
     python_id: NDArray[Any]
     python_parent: NDArray[Any]
@@ -115,6 +116,7 @@ class Events:
     names: list[str]
     shape_texts: list[str]
     dtype_texts: list[str]
+    constant_texts: list[str]
 
     def __len__(self) -> int:
         return len(self.ts_ns)
@@ -144,6 +146,7 @@ class Events:
             "name": self.names,
             "shapes": self.shape_texts,
             "dtypes": self.dtype_texts,
+            "constants": self.constant_texts,
         }
         columns = {}
         for column in EVENTS.columns:

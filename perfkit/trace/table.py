@@ -21,6 +21,10 @@ _ALIASES = {
 }
 
 
+# Operators whose other arguments are kept: the work of a convolution cannot be told from shapes alone.
+_CONSTANTS_OF = "conv"
+
+
 class NeedsExact(Exception):  # noqa: N818 - a signal between two ways of decoding, not an error
     """The piece has times that only their text gives exactly."""
 
@@ -43,10 +47,11 @@ class Table:
         self.seen = 0
         self.untimed = 0
         self.categories = _Categories()
-        self.names, self.dims, self.types, self.identities = (Codes() for _ in range(4))
+        self.names, self.dims, self.types, self.constants, self.identities = (Codes() for _ in range(5))
+        self._with_constants: list[bool] = []
         self._columns = {name: Column() for name in ("ts_ns", "dur_ns", "category", "name", "pid", "tid")}
         for name in ("device", "stream", "correlation", "external_id", "sequence", "forward_thread", "shapes",
-                     "dtypes", "bytes", "python_id", "python_parent"):  # fmt: skip
+                     "dtypes", "constants", "bytes", "python_id", "python_parent"):  # fmt: skip
             self._columns[name] = Column(-1)
 
     def extend(self, decoded: list[Any]) -> None:
@@ -103,6 +108,18 @@ class Table:
         _fill(parts, "forward_thread", mask, [args.forward_thread for args in chosen])
         _fill(parts, "shapes", mask, list(map(self.dims.__getitem__, [bytes(args.dims) for args in chosen])))
         _fill(parts, "dtypes", mask, list(map(self.types.__getitem__, [bytes(args.types) for args in chosen])))
+        self._constant_parts(parts, every, mask & self._wants_constants(parts["name"]))
+
+    def _wants_constants(self, names: Any) -> Any:
+        """Which events are of operators whose constants are kept."""
+        fresh = self.names.texts[len(self._with_constants) :]
+        self._with_constants += [_CONSTANTS_OF in name for name in fresh]
+        return np.array(self._with_constants, bool)[names]
+
+    def _constant_parts(self, parts: dict[str, Any], every: list[Any], mask: Any) -> None:
+        if mask.any():
+            texts = [bytes(args.constants) for args in _pick(every, mask)]
+            _fill(parts, "constants", mask, list(map(self.constants.__getitem__, texts)))
 
     @staticmethod
     def _frame_parts(parts: dict[str, Any], every: list[Any], mask: Any) -> None:
@@ -135,10 +152,15 @@ class Table:
     def finish(self) -> Events:
         """The table. Nothing can be added after it."""
         made = {name: column.finish(self.count) for name, column in self._columns.items()}
-        dims, types = self.dims.texts, self.types.texts
-        made["shapes"], made["dtypes"] = _without_empty(made["shapes"], dims), _without_empty(made["dtypes"], types)
+        texts = {"shapes": self.dims.texts, "dtypes": self.types.texts, "constants": self.constants.texts}
+        made |= {name: _without_empty(made[name], held) for name, held in texts.items()}
         return Events(
-            **made, categories=self.categories.texts, names=self.names.texts, shape_texts=dims, dtype_texts=types
+            **made,
+            categories=self.categories.texts,
+            names=self.names.texts,
+            shape_texts=texts["shapes"],
+            dtype_texts=texts["dtypes"],
+            constant_texts=texts["constants"],
         )
 
 

@@ -4,61 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from perfkit.analyze.device import corrected_idle, device_view
+from perfkit.analyze.device import corrected_idle
 from perfkit.analyze.trace_view import analyze_trace
-from perfkit.trace.kineto import read
 
 DATA = Path(__file__).parent.parent / "data" / "traces"
 SHARED = Path(__file__).parents[3] / "shared" / "traces"
 H100 = sorted((SHARED / "h100").glob("*.json.gz"))
 OTHERS = sorted((SHARED / "others").glob("*.json.gz"))
-
-
-class Timeline:
-    """A trace written by hand, times in µs."""
-
-    def __init__(self, path):
-        self.path, self.events, self.correlation = path, [], 0
-
-    def host(self, name, start, duration, cat="cpu_op", tid=1, **args):
-        self.events.append(
-            {"ph": "X", "cat": cat, "name": name, "pid": 1, "tid": tid, "ts": start, "dur": duration, "args": args}
-        )
-        return self
-
-    def step(self, number, start, duration):
-        return self.host(f"ProfilerStep#{number}", start, duration, "user_annotation")
-
-    def kernel(
-        self,
-        name,
-        launched,
-        start,
-        duration,
-        cat="kernel",
-        stream=7,
-        device=0,
-        call="cudaLaunchKernel",
-        launch=2,
-        **args,
-    ):
-        self.correlation += 1
-        if launched is not None:
-            self.host(call, launched, launch, "cuda_runtime", correlation=self.correlation, **args)
-        self.events.append(
-            {"ph": "X", "cat": cat, "name": name, "pid": device, "tid": stream, "ts": start, "dur": duration,
-             "args": {"device": device, "stream": stream, "correlation": self.correlation, **args}}
-        )  # fmt: skip
-        return self
-
-    def view(self, **options):
-        self.path.write_text(json.dumps({"traceEvents": self.events}))
-        return device_view(read(self.path).events, **options)
-
-
-@pytest.fixture
-def timeline(tmp_path):
-    return Timeline(tmp_path / "trace.json")
 
 
 def seconds(view, kind):

@@ -84,3 +84,17 @@ def test_a_run_without_stacks_has_no_hot_lines(tmp_path):
     assert hot_lines(Run(tmp_path)) == []
     (tmp_path / "stacks.json").write_text("{torn")
     assert excluded(Run(tmp_path)) == []
+
+
+def test_samples_in_which_a_line_imports_modules_are_told_apart(tmp_path):
+    deep = "process 1;thread (1): MainThread;main (/me/train.py:9);Adam.__init__ (/env/lib/python3.12/site-packages/a.py:3)"
+    importing = (
+        f"{deep};_find_and_load (<frozen importlib._bootstrap>:9);<module> (/env/lib/python3.12/site-packages/b.py:1)"
+    )
+    own = "process 1;thread (1): MainThread;_load (<frozen importlib._bootstrap>:9);<module> (/me/data.py:4)"
+    (tmp_path / "stacks-startup.txt").write_text(f"{deep} 1\n{importing} 3\n{own} 4")
+    window = {"name": "startup", "start_ns": 5, "end_ns": 9, "file": "stacks-startup.txt"}
+    (tmp_path / "stacks.json").write_text(json.dumps({"windows": [window]}))
+    lines = by_place(Run(tmp_path))
+    assert (lines["train.py", 9]["self_share"], lines["train.py", 9]["import_share"]) == (0.5, 0.375)
+    assert lines["data.py", 4]["import_share"] == 0

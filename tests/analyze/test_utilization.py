@@ -81,6 +81,15 @@ def test_energy_prefers_the_counter_and_adds_the_packages(run):
     assert found["watts"] == pytest.approx(230)
 
 
+def test_energy_by_power_is_the_area_under_uneven_samples(run):
+    watts = {0: 100, 2: 100, 3: 300, 5: 300, 8: 0, 10: 0}  # second -> watts, straight lines between
+    lines = [gpu(t, power=1000 * power, gpu=power // 10) for t, power in watts.items()]
+    by_hand = (100 + 300) / 2 * 1 + 300 * 2 + (300 + 0) / 2 * 3
+    assert energy(run(devices=lines), 2 * S, 8 * S, 1)["gpu_joules_per_step"] == pytest.approx(by_hand)
+    (device,) = utilization(run(devices=lines), 2 * S, 8 * S)["devices"]
+    assert device["gpu_percent"] == pytest.approx((10 + 30 + 30 + 0) / 4)  # a mean over samples, not over time
+
+
 def test_energy_of_some_of_the_devices_is_not_called_the_whole(run):
     lines = [{"t": t * S, "d": [{"i": 0, "power": 1000}, {"i": 1, "gpu": 3}]} for t in range(11)]
     assert energy(run(devices=lines), 2 * S, 8 * S, 1)["gpu_joules_per_step"] is None

@@ -20,7 +20,7 @@ def test_a_training_script_gets_its_card_after_its_own_output(perfkit, train):
     assert own == "trained 80 steps\n\n"  # one empty line sets the card off
     assert shown.stderr == "" and shown.stdout.endswith("\n") and not shown.stdout.endswith("\n\n")
     assert "80 steps" in card and "samples/s" in card and "where the step goes" in card
-    assert "Load batches in" in card and "next: perfkit explain input" in card
+    assert "what to change" in card and "next: perfkit explain input" in card  # which cure depends on the neighbours
     assert card.count("\n") <= 31
 
 
@@ -169,3 +169,21 @@ def test_a_running_job_can_be_looked_at_traced_and_killed(perfkit, job, tmp_path
     assert "the script was killed by SIGKILL" in ended.stdout and "steady step" in ended.stdout
     late = perfkit("trace")
     assert late.returncode == 2 and "needs a running job" in late.stderr
+
+
+@slow
+def test_a_report_does_not_import_scipy(perfkit, script):
+    """It costs half a second and 63 MB. The run is long enough for its memory's growth to be judged."""
+    source = (
+        "import time, torch\n"
+        "model = torch.nn.Linear(4, 4)\n"
+        "optimizer = torch.optim.SGD(model.parameters(), lr=0.1)\n"
+        "for _ in range(150):\n"
+        "    model(torch.ones(2, 4)).sum().backward()\n"
+        "    optimizer.step()\n"
+        "    time.sleep(0.02)\n"
+    )
+    assert perfkit("profile", "-q", "--no-trace", script(source, "train.py")).returncode == 0
+    shown = perfkit("report", "--json", "-", env={"PYTHONPROFILEIMPORTTIME": "1"})
+    assert json.loads(shown.stdout)["memory"]["growth"] is not None
+    assert "scipy" not in shown.stderr

@@ -2,7 +2,7 @@
 
 import pytest
 
-from perfkit.hardware.cgroup import limits
+from perfkit.hardware.cgroup import limits, oom_kills
 
 
 @pytest.fixture
@@ -51,3 +51,17 @@ def test_version_1_reads_each_controllers_own_tree(tree):
 def test_no_limits_and_no_groups_at_all(tree, tmp_path):
     assert tree("0::/x\n", x__cpu_dot_max="max 100000", cgroup_dot_controllers="").cpus is None
     assert limits(proc=tmp_path / "nowhere", root=tmp_path / "nowhere").version is None
+
+
+def test_kills_for_want_of_memory_are_counted_in_either_version(tmp_path):
+    proc, root = tmp_path / "proc", tmp_path / "cgroup"
+    proc.mkdir()
+    (proc / "cgroup").write_text("4:memory:/job\n0::/\n")
+    (root / "memory" / "job").mkdir(parents=True)
+    assert oom_kills(proc=proc, root=root) is None
+    (root / "memory" / "job" / "memory.oom_control").write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 2\n")
+    assert oom_kills(proc=proc, root=root) == 2
+    (proc / "cgroup").write_text("0::/pod\n")
+    (root / "pod").mkdir()
+    (root / "pod" / "memory.events").write_text("low 0\nhigh 0\nmax 17\noom 3\noom_kill 3\noom_group_kill 0\n")
+    assert oom_kills(proc=proc, root=root) == 3

@@ -375,3 +375,76 @@ def test_step_on_a_function_of_a_module_without_torch(record, tmp_path):
         step_on="mylib:update",
     )
     assert len(outcome.steps()) == 8
+
+
+SHORT_LOOP = """
+model = net(); opt = torch.optim.SGD(model.parameters(), 0.1)
+def train(epochs):
+    for epoch in range(epochs):
+        for x, y in DataLoader(data(), 32):
+            opt.zero_grad(); lossf(model(x), y).backward(); opt.step()
+def until_short():
+    "Train until perfkit marks one step in eight in full, for a loaded machine may take its time."
+    session = sys.modules["_perfkit.inside.session"].current
+    steps = 0
+    while not session.short and steps < 20000:
+        train(1); steps += 10
+    return steps
+"""
+
+
+def test_steps_under_a_millisecond_are_marked_in_full_one_in_eight(record):
+    outcome = record(
+        SHORT_LOOP
+        + """
+before = until_short()
+train(20)
+print(before)
+"""
+    )
+    n, steps = counts(outcome)
+    before = int(outcome.stdout)
+    assert n == before + 200
+    assert steps["samples"].to_list() == [32] * n
+    assert steps["detailed"][:16].all()
+    late = steps.filter((steps["step"] >= before) & ~steps["detailed"])
+    assert 100 < len(late) <= 200 * 7 / 8 + 8
+    assert late["data_ns"].null_count() == 0
+    assert late["forward_ns"].null_count() == len(late)
+    assert sum(row["share"] for row in breakdown(steps)) == pytest.approx(1.0, abs=1e-6)
+
+
+def test_an_evaluation_between_short_steps_is_always_marked(record):
+    outcome = record(
+        SHORT_LOOP
+        + """
+done = []
+for _ in range(3):
+    done.append(until_short()); train(1)
+    model.eval()
+    with torch.no_grad():
+        for x, y in DataLoader(data(), 32): time.sleep(0.003); model(x)
+    model.train()
+train(1)
+print(*done)
+"""
+    )
+    _, steps = counts(outcome)
+    ends = [int(count) for count in outcome.stdout.split()]
+    first = ends[0] + 10
+    second = first + ends[1] + 10
+    assert steps.filter(steps["evaluation_ns"] > 29e6)["step"].to_list() == [first, second, second + ends[2] + 10]
+
+
+def test_a_call_in_eval_mode_with_gradients_has_the_steps_marked_in_full_again(record):
+    outcome = record(
+        SHORT_LOOP
+        + """
+before = until_short(); train(2)
+model.eval(); model(data().tensors[0]); model.train()
+train(10)
+print(before + 20)
+"""
+    )
+    _, steps = counts(outcome)
+    assert steps["detailed"].to_list()[int(outcome.stdout) :] == [True] * 100

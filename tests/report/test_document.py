@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from perfkit import api
+from perfkit.advise.registry import Advice
 from perfkit.errors import NewerSchema
-from perfkit.model.records import Collector
-from perfkit.report.document import encode
+from perfkit.model.records import Collector, Finding, Interval
+from perfkit.report.document import compose, encode
 from perfkit.runs.reader import Run
+from perfkit.trace.importer import import_trace
 
 DATA = Path(__file__).parents[1] / "data" / "traces"
 
@@ -69,6 +71,33 @@ def test_figures_of_a_plain_training_run(make_run):
     assert document["framework"] == {"name": "torch", "version": "2.13.0+cpu"}
     assert document["findings"][0]["rule"] == "input"
     assert set(document["findings"][0]["saves"]) == {"low", "high"}
+
+
+def test_one_finding_has_nothing_to_be_added_to(make_run):
+    advice = Advice(findings=[cure("input", 0.4, 0.5)], count=1)
+    document = compose(api.evidence(make_run(steps=60)), advice)
+    assert document["together"] is None
+    assert document["unavailable"]["together"] == "there are no two findings to add up"
+
+
+def test_two_findings_are_added_up_by_the_parts_of_the_step_they_take_from(make_run):
+    run = make_run(steps=60)
+    advice = Advice(findings=[cure("input", 0.4, 0.5), cure("optimizer", 0.02, 0.04)], count=2)
+    document = compose(api.evidence(run), advice)
+    assert document["together"]["low"] == pytest.approx(0.42) and document["together"]["high"] == pytest.approx(0.54)
+    assert document["together"]["basis"] == "steady" and document["together"]["findings"] == 2
+    check_whole(document)
+
+
+def test_a_warning_that_saves_no_time_is_not_added_up(make_run):
+    advice = Advice(findings=[cure("input", 0.4, 0.5), cure("memory", 0.0, 0.0)], count=2)
+    assert compose(api.evidence(make_run(steps=60)), advice)["together"] is None
+
+
+def cure(cause, low, high):
+    saves = Interval(low=low, high=high)
+    given = {"rule": cause, "cause": cause, "title": cause, "evidence": {}, "confidence": "low", "fix": None, "how": ""}
+    return Finding(saves=saves, **given)
 
 
 def test_each_rank_has_its_own_step_times(make_run):
@@ -148,3 +177,23 @@ def test_it_reads_a_run_moved_to_another_place(make_run, tmp_path):
     moved = tmp_path / "elsewhere"
     shutil.move(run.path, moved)
     assert api.document(Run(moved))["steps"]["count"] == 60
+
+
+def test_a_trace_on_a_known_device_says_what_limits_it(tmp_path):
+    trace = Path(__file__).parents[1] / "data" / "traces" / "bert_inf_fp32_b1.json.gz"
+    document = api.document(Run(import_trace(trace, tmp_path, step_time_s=0.009138).path))
+    check_whole(document)
+    assert document["hotspots"][0]["bound"] == "compute"
+    assert document["mfu"]["peak"] == "fp32, dense, H100 SXM5"
+    assert document["launches"]["kernels_per_step"] == 273
+    assert document["unavailable"]["copies"] == "the traced steps have no copies"
+    assert document["memory"]["held"] is None
+
+
+def test_without_a_trace_the_devices_figures_say_why_they_are_missing(make_run):
+    document = api.document(make_run())
+    check_whole(document)
+    for key in ("mfu", "launches", "copies", "syncs"):
+        assert document["unavailable"][key] == "no trace window was recorded", key
+    assert document["memory"]["out_of_memory"] is None
+    assert document["unavailable"]["memory.out_of_memory"] == "it did not die for want of memory"

@@ -43,6 +43,19 @@ def test_three_findings_are_shown_and_the_rest_behind_v(make_run, card):
     assert "5. Load" in joined(card(run, findings=[FINDING] * 5, verbose=1))
 
 
+def test_what_all_findings_give_together_is_said_where_there_are_several(make_run, card):
+    whole = {"low": 0.46, "high": 0.58, "basis": "steady", "findings": 2}
+    text = joined(card(make_run(), findings=[FINDING] * 2, together=whole))
+    assert "all together: saves 46–58 %" in text
+    assert "all together" not in joined(card(make_run(), findings=[FINDING]))
+
+
+def test_of_cures_for_the_same_trouble_the_card_says_that_one_is_enough(make_run, card):
+    pair = [{**FINDING, "alternatives": "launches"}, {**FINDING, "alternatives": "launches"}]
+    text = joined(card(make_run(), findings=[FINDING, *pair]))
+    assert "high confidence · instead of 2" in text and "instead of 1" not in text
+
+
 def test_a_healthy_script_gets_one_line_of_praise(make_run, card):
     rules = {"count": 3, "skipped": {}, "failed": {}}
     assert "nothing worth changing" in joined(card(make_run(), findings=[], rules=rules))
@@ -214,9 +227,9 @@ def test_a_terminal_gets_colour_and_a_pipe_does_not(make_run, monkeypatch):
 def test_no_color_and_the_option_are_respected(make_run, monkeypatch):
     monkeypatch.setenv("TERM", "xterm-256color")
     document = api.document(make_run())
-    assert "\x1b[3" not in shown(document, Terminal(), color=False, width=100)
+    assert "\x1b[" not in shown(document, Terminal(), color=False, width=100)
     monkeypatch.setenv("NO_COLOR", "1")
-    assert "\x1b[3" not in shown(document, Terminal(), width=100)
+    assert "\x1b[" not in shown(document, Terminal(), width=100)
 
 
 def test_a_terminal_with_colours_gets_a_bar_of_the_phases_and_nothing_else_does(make_run, monkeypatch):
@@ -261,7 +274,7 @@ def test_hot_lines_are_those_among_the_steps(make_run, card):
     lines = [*STARTUP, hot("steady", "decode", 30, 0.5), hot("steady", "<module>", 40, 0.3)]
     text = joined(card(make_run(), hot_lines=lines))
     assert "hot lines, steady     train.py:30 decode 50.0 %   train.py:40 <module> 30.0 %" in text
-    assert "prepare" not in text
+    assert "train.py:20 prepare" not in text
     later = [*lines, hot("steady-2", "augment", 31, 0.6)]
     assert "hot lines, steady     train.py:31 augment 60.0 %\n" in joined(card(make_run(), hot_lines=later))
 

@@ -339,3 +339,18 @@ def test_traces_of_other_people_are_read_whole(name):
     assert trace.problems == []
     assert not trace.truncated
     assert len(trace.events) >= 8
+
+
+def test_of_convolutions_alone_the_other_arguments_are_kept(tmp_path):
+    path = tmp_path / "trace.json"
+    given = {"Input Dims": [[1, 3, 8, 8], [4, 3, 3, 3]], "Concrete Inputs": ["", "", "[1, 1]"]}
+    rows = [("aten::conv2d", given), ("aten::mm", given), ("aten::conv2d", {})]
+    path.write_text(
+        json.dumps(
+            {"traceEvents": [{"ph": "X", "cat": "cpu_op", "name": n, "ts": 1, "dur": 1, "args": a} for n, a in rows]}
+        )
+    )
+    events = read(path).events
+    texts = [events.constant_texts[code] if code >= 0 else None for code in events.constants]
+    assert texts == ['["", "", "[1, 1]"]', None, None]
+    assert events.frame()["constants"].to_list() == texts

@@ -12,6 +12,7 @@ from threading import get_ident
 
 from ...model import marks
 from ...runs.recorder import pack, pack_pair
+from .. import pauses
 from ..device_clock import for_cuda
 from ..session import now_ns
 from . import _torch_facts as facts
@@ -171,7 +172,7 @@ def _arm_backward(session, torch, watch):
     def make(original):
         @functools.wraps(original)
         def backward(*args, **kwargs):
-            if is_compiling():
+            if is_compiling() or session.sparse:
                 return original(*args, **kwargs)
             thread = threads[get_ident()]
             began = now_ns()
@@ -248,13 +249,14 @@ class _Optimizers:
             _replace(self.session, "optimizer", owner, "zero_grad", self._marked_zero_grad)
 
     def _marked_zero_grad(self, original):
-        append, threads, known = self.session.rows.append, self.session.threads, self.objects.known
+        session, known = self.session, self.objects.known
+        append, threads = session.rows.append, session.threads
         is_compiling, enter, leave = self.torch.compiler.is_compiling, marks.ZERO_GRAD_ENTER, marks.ZERO_GRAD_EXIT
 
         @functools.wraps(original)
         def zero_grad(self, *args, **kwargs):
-            number = None if is_compiling() else known.get(id(self))
-            if number is None:  # within a compiled region, or before this optimizer's first step
+            number = None if is_compiling() or session.sparse else known.get(id(self))
+            if number is None:  # within a compiled region, a sparse step, or before this optimizer's first step
                 return original(self, *args, **kwargs)
             where = number << 8 | threads[get_ident()]
             began = now_ns()
@@ -269,7 +271,7 @@ class _Optimizers:
         """The global step pre-hook and post-hook. Closures: they run at every step."""
         session, id_of, known, state = self.session, self.objects.id_of, self.objects.known, self
         append, threads = session.rows.append, session.threads
-        enter, leave = marks.OPTIMIZER_ENTER, marks.OPTIMIZER_EXIT
+        enter, leave, sparse = marks.OPTIMIZER_ENTER, marks.OPTIMIZER_EXIT, marks.FLAG_SPARSE
         began = {}  # optimizer -> when its step began; a step that raises leaves its entry to the next one
 
         def before(optimizer, args, kwargs):
@@ -286,10 +288,13 @@ class _Optimizers:
         def after(optimizer, args, kwargs):
             if is_compiling():
                 return
+            at = now_ns()
             try:
-                at, number = now_ns(), known.get(id(optimizer), -1)
+                number = known[id(optimizer)]
                 where = number << 8 | threads[get_ident()]
-                append(pack_pair(began[number], enter | where, 0, 0, at, leave | where, 0, 0))
+                own, session.own_ns = session.own_ns, 0
+                flags = sparse if session.sparse else 0
+                append(pack_pair(began[number], enter | where, 0, 0, at, leave | where, flags, own))
                 if state.in_scaler:
                     return
                 if number == state.only and session.device_clock is None:
@@ -314,7 +319,7 @@ class _Optimizers:
         if len(counts) == 1 or number == self._closing():
             self.session.step_ended("optimizer", at_ns)
         else:
-            self.session.recorder.flush()
+            self.session.not_the_last(at_ns)
 
     def _closing(self):
         least = min(self.counts.values())
@@ -331,7 +336,7 @@ def _patch_scaler(session, grad_scaler, torch):
             if state is None or torch.compiler.is_compiling():
                 return original(self, optimizer, *args, **kwargs)
             number = state.objects.id_of(optimizer)
-            session.mark(marks.OPTIMIZER_ENTER, number, 1)
+            session.mark(marks.OPTIMIZER_ENTER, number, marks.FLAG_SCALER)
             state.in_scaler += 1
             try:
                 return original(self, optimizer, *args, **kwargs)
@@ -339,9 +344,9 @@ def _patch_scaler(session, grad_scaler, torch):
                 state.in_scaler -= 1
                 try:
                     at = now_ns()
-                    session.rows.append(
-                        pack(at, marks.OPTIMIZER_EXIT | number << 8 | session.threads[get_ident()], 1, 0)
-                    )
+                    where = marks.OPTIMIZER_EXIT | number << 8 | session.threads[get_ident()]
+                    flags = marks.FLAG_SCALER | (marks.FLAG_SPARSE if session.sparse else 0)
+                    session.rows.append(pack(at, where, flags, session.take_own_ns()))
                     state.stepped(number, at)
                 except Exception as error:
                     session.broke("scaler", error)
@@ -396,7 +401,7 @@ def _arm_memory(session, torch, watch):
         ]
 
     session.memory_peaks = peaks
-    session.describe_framework = functools.partial(facts.framework, torch)
+    session.describe_framework = functools.partial(facts.framework, torch, session)
 
 
 def _arm_window(session, torch, watch):
@@ -407,6 +412,10 @@ def _arm_window(session, torch, watch):
 
 def _arm_device_clock(session, torch, watch):
     session.make_device_clock = functools.partial(for_cuda, session, torch)
+
+
+def _arm_pauses(session, torch, watch):
+    pauses.arm(session)
 
 
 def _is_loader_worker():
@@ -424,4 +433,5 @@ _HOOKS = (
     ("memory", _arm_memory),
     ("window", _arm_window),
     ("device clock", _arm_device_clock),
+    ("pauses", _arm_pauses),
 )

@@ -13,8 +13,9 @@ from ...model import marks
 from ...runs.recorder import pack_pair
 from ..calls import CallPatches
 from ..session import now_ns
-from . import _torch_facts as facts
+from . import _model_facts as facts
 from .objects import Objects
+from .observed import Observed
 
 # Discovery ends after this many outermost calls of classes already known, so that a script with several models (a GAN)
 # shows them all.
@@ -36,6 +37,7 @@ class Roots:
         self.calls_left = DISCOVERY_CALLS
         self.marked = set()  # the __call__ functions that mark
         self.discoveries_left = MOST_DISCOVERIES
+        self.observed = Observed(session, torch)  # asked while calls are left to discover
         self.models = Objects(session, lambda model: facts.model(model, torch))
         self.forwards_since_backward = self.backwards = 0
         self.forward_seen = False  # since the last backward
@@ -109,6 +111,8 @@ class Roots:
 
         def __call__(self, *args, **kwargs):  # never traced by a compiler: see CallPatches
             call = own or module.__call__
+            if session.sparse and roots.settled and self.training and grad_enabled():
+                return call(self, *args, **kwargs)
             thread = threads[get_ident()]
             if thread in active:
                 return call(self, *args, **kwargs)
@@ -117,12 +121,18 @@ class Roots:
                 number = known.get(id(self), -1)
                 where = (id_of(self) if number < 0 else number) << 8 | thread
                 grad = grad_enabled()
+                if grad and not self.training and not session.detail_always:  # an evaluation if no backward follows it
+                    session.detail_always = True  # no call: the compiler would make a frame of it
+                    session.short = session.sparse = False
                 samples = tokens = -1
                 if session.batch_counted:
                     session.batch_counted = False
                 else:
                     samples, tokens = count_batch(args or kwargs)
                 flags = grad | self.training << 1  # FLAG_GRAD, FLAG_TRAINING
+                own_ns = 0
+                if session.clock == "inference":
+                    own_ns, session.own_ns = session.own_ns, 0
                 began = now_ns()
             except Exception as error:
                 session.broke("forward", error)
@@ -134,7 +144,7 @@ class Roots:
                 return call(self, *args, **kwargs)
             finally:
                 at = now_ns()
-                append(pack_pair(began, enter | where, flags, 0, at, leave | where, samples, tokens))
+                append(pack_pair(began, enter | where, flags, own_ns, at, leave | where, samples, tokens))
                 active.discard(thread)
                 if roots.settled:
                     roots.forward_seen = True
@@ -152,6 +162,7 @@ class Roots:
         session = self.session
         self.forward_seen = session.worked = True
         if self.calls_left:
+            self.observed.call(grad)
             self._discovered()
         if session.clock == "optimizer":
             self.settled = not self.calls_left
@@ -163,6 +174,8 @@ class Roots:
     def backward_ended(self, at_ns):
         """After a backward: a forward that was not seen, or an update that no optimizer makes?"""
         self.forwards_since_backward = 0
+        if self.calls_left:
+            self.observed.backward()
         if self.forward_seen:
             self.forward_seen = False
         else:
@@ -179,7 +192,7 @@ class Roots:
         """A backward came without a forward we saw: the script has another model by now."""
         if not self.calls_left and self.discoveries_left:
             self.discoveries_left -= 1
-            self.settled = False
+            self.settled = self.session.short = self.session.sparse = False
             self.calls_left = DISCOVERY_CALLS
             self.discover()
 
@@ -206,4 +219,8 @@ def arm_roots(session, torch, count_batch, is_worker):
     """Begin discovery. The roots stay reachable as ``session.roots`` for the trace window."""
     session.calls = CallPatches(torch)
     session.roots = Roots(session, torch, count_batch, is_worker)
+    # Called from a marked call, with a module or a tensor at hand: the compiler would make frames of them.
+    for function in (*vars(Roots).values(), *vars(Objects).values(), count_batch, is_worker):
+        if hasattr(function, "__code__"):
+            session.calls.never_compile(function)
     session.roots.discover()

@@ -48,7 +48,8 @@ def _patch(session, torch, entries, replace, module, *_):
             owner = getattr(owner, parent, None)
         if owner is None or not hasattr(owner, attribute):
             continue
-        make = functools.partial(_marked, session, torch.compiler.is_compiling, kind)
+        name = "%s.%s" % (ALSO_IN.get(module.__name__, module.__name__), path)
+        make = functools.partial(_marked, session, torch.compiler.is_compiling, kind, name)
         original = getattr(owner, attribute)
         replace(session, "spans", owner, attribute, make)
         also = sys.modules.get(ALSO_IN.get(module.__name__))
@@ -57,16 +58,17 @@ def _patch(session, torch, entries, replace, module, *_):
             replace(session, "spans", also, attribute, lambda _, made=made: made)
 
 
-def _marked(session, is_compiling, kind, original):
+def _marked(session, is_compiling, kind, name, original):
     # The main thread's outermost call only: a tracker's own threads and a log record within a save are not the step's.
     @functools.wraps(original)
     def marked(*args, **kwargs):
         if is_compiling() or session.ended:
             return original(*args, **kwargs)
-        session.mark(kind)
+        number = session.name_id(name)
+        session.mark(kind, number)
         try:
             return original(*args, **kwargs)
         finally:
-            session.mark(kind + 1)
+            session.mark(kind + 1, number)
 
     return marked

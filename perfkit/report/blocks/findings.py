@@ -27,9 +27,17 @@ def add(document: Document, page: Page, *, verbose: int) -> None:
     page.add(("what to change", "bold"))
     shown = found if verbose else found[:FINDINGS_SHOWN]
     for number, finding in enumerate(shown, 1):
-        _finding(finding, number, page, verbose=verbose)
+        _finding(finding, number, _instead_of(found, number), page, verbose=verbose)
     if len(found) > len(shown):
         page.add((f"  and {len(found) - len(shown)} more: perfkit report -v", "dim"))
+    _together(document, page)
+
+
+def _together(document: Document, page: Page) -> None:
+    whole = document.get("together")
+    if whole:
+        of = " of the run" if whole["basis"] == "run" else ""
+        page.add(("  all together: ", "dim"), (f"saves {interval(whole['low'], whole['high'])}{of}", "bold green"))
 
 
 def _nothing(document: Document) -> tuple[str, str]:
@@ -41,13 +49,20 @@ def _nothing(document: Document) -> tuple[str, str]:
     return "nothing worth changing", "green"
 
 
-def _finding(finding: Document, number: int, page: Page, *, verbose: int) -> None:
+def _instead_of(found: list[Document], number: int) -> str:
+    """Which of the findings before this one cures the same trouble, in words."""
+    group = found[number - 1].get("alternatives")
+    earlier = [n for n, other in enumerate(found[: number - 1], 1) if group and other.get("alternatives") == group]
+    return f" · instead of {earlier[0]}" if earlier else ""
+
+
+def _finding(finding: Document, number: int, instead: str, page: Page, *, verbose: int) -> None:
     saves = finding["saves"]
     of = " of the run" if finding["basis"] == "run" else ""
-    gain = f"saves {interval(saves['low'], saves['high'])}{of}"
+    gain = f"saves {interval(saves['low'], saves['high'])}{of}" if saves["high"] > 0 else "no time: the run itself"
     page.row_pair(
         [(f"  {number}. ", "dim"), (clean(finding["title"]), "bold")],
-        [(gain, "bold green"), (f" · {finding['confidence']} confidence", "dim")],
+        [(gain, "bold green"), (f" · {finding['confidence']} confidence{instead}", "dim")],
     )
     facts = " · ".join(f"{clean(key)} {clean(value)}" for key, value in finding["evidence"].items())
     page.paragraph(facts, indent=INDENT, style="dim", most=None if verbose else 1 if page.tight else 2)

@@ -19,6 +19,8 @@ HOTSPOTS_SHOWN, HOTSPOTS_VERBOSE = 3, 15
 DEVICE_ROWS_SHOWN = 5
 # Smaller shares are left to -v and the JSON document.
 SMALL_SHARE = 0.005
+# What is perfkit's own is shown only where it matters.
+OWN_PHASES = ("perfkit",)
 # A share that deserves a second look.
 LARGE_SHARE = 0.25
 # A trace whose steps are this much longer than the plain ones is dilated, and that is said.
@@ -34,7 +36,10 @@ def add(document: Document, page: Page, *, verbose: int) -> None:
     page.blank()
     _ranks(document["ranks"], page, verbose=verbose)
     _phases(document, page, verbose=verbose)
+    if verbose:
+        page.row("device phases", [_device_phase(row) for row in document["device_phases"]])
     _device(document["device_breakdown"], page, verbose=verbose)
+    _mfu(document.get("mfu"), page, verbose=verbose)
     _hotspots(document["hotspots"], page, verbose=verbose)
     _dilation(document, page)
 
@@ -55,11 +60,22 @@ def _rank(row: Document) -> list[Piece]:
 
 def _phases(document: Document, page: Page, *, verbose: int) -> None:
     phases, stages = document["breakdown"], document["run_breakdown"]
-    page.row("where the step goes", [_phase(row) for row in phases if row["share"]])
+    shown = [
+        row for row in phases if row["share"] >= (SMALL_SHARE if row["name"] in OWN_PHASES and not verbose else 1e-9)
+    ]
+    page.row("where the step goes", [_phase(row) for row in shown])
+    _say_of_details(document["steps"], page, verbose=verbose)
     if phases and page.bars and not page.tight:
         page.bar([(row["share"], _style(row["name"])) for row in phases if row["share"]])
     if verbose or not phases:
         page.row("where the run goes", [_stage(row) for row in stages if (row["share"] or 0) >= SMALL_SHARE])
+
+
+def _say_of_details(steps: Document, page: Page, *, verbose: int) -> None:
+    detailed, steady = steps.get("detailed_count"), steps.get("steady_count")
+    if verbose and detailed is not None and steady and detailed < steady:
+        text = f"phases from the {detailed} of {steady} steady steps that were marked in full: the steps are short"
+        page.paragraph(text, indent=page.indent, style="dim")
 
 
 def _phase(row: Document) -> list[Piece]:
@@ -83,6 +99,10 @@ def _stage(row: Document) -> list[Piece]:
     ]
 
 
+def _device_phase(row: Document) -> list[Piece]:
+    return [(f"{clean(row['name'])} ", _style(row["name"])), (seconds(row["seconds_per_step"]), "")]
+
+
 def _device(rows: list[Document], page: Page, *, verbose: int) -> None:
     for kind in ("busy", "idle"):
         mine = [row for row in rows if row["kind"] == kind and row["share"]]
@@ -92,6 +112,15 @@ def _device(rows: list[Document], page: Page, *, verbose: int) -> None:
         total: list[Piece] = [(share(sum(row["share"] for row in mine)), "bold")]
         shown = mine if verbose else [row for row in mine if row["share"] >= SMALL_SHARE][:DEVICE_ROWS_SHOWN]
         page.row(f"device {kind}", [total, *(_phase(row) for row in shown)], most=1 if page.tight else None)
+
+
+def _mfu(mfu: Document | None, page: Page, *, verbose: int) -> None:
+    if mfu and verbose:
+        rate: Piece = (
+            f" {digits(mfu['flops_per_s'] / 1e12, 3)} of {digits(mfu['peak_flops_per_s'] / 1e12, 3)} TFLOP/s",
+            "",
+        )
+        page.row("model FLOP/s", [[(share(mfu["value"]), "bold"), rate, (f" ({clean(mfu['peak'])})", "dim")]])
 
 
 def _dilation(document: Document, page: Page) -> None:
@@ -157,7 +186,8 @@ def _hotspot_details(row: Document) -> list[Piece]:
     time = f"{seconds(row['seconds_per_step'])}" if row.get("seconds_per_step") else ""
     calls = f"{digits(row['calls_per_step'], 3)}×" if row.get("calls_per_step") else ""
     line = os.path.basename(clean(row.get("line") or ""))  # noqa: PTH119 - a path of any machine
-    where = " · ".join(part for part in (_module(row), line) if part)
+    bound = f"{row['bound']}-bound" if row.get("bound") else ""
+    where = " · ".join(part for part in (_module(row), line, bound) if part)
     return [
         (f"{share(row['share'] or 0.0):>7}  ", ""),
         (f"{time:>8}  {calls:>6}  ", "dim"),

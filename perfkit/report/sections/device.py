@@ -16,9 +16,15 @@ HOTSPOT_GAPS = {
     "line": "the trace does not say which line of Python it belongs to",
     "flops": "not counted in this run",
     "bytes": "not counted in this run",
-    "bound": "needs FLOPs and bytes, which were not counted",
+    "bound": "needs FLOPs and bytes, and what the hardware can do at most",
+    "efficiency": "needs FLOPs and bytes, and what the hardware can do at most",
     "shapes": "the trace was recorded without shapes",
 }
+FACTS = {"launches": "launch_facts"}
+NONE_OF = {"copies": "copies", "syncs": "waits for the device"}
+
+# Rows of host operators in the document; a model of many modules has thousands.
+HOST_OPERATORS = 50
 
 
 def device_breakdown(evidence: Evidence, gaps: Gaps) -> list[dict[str, Any]]:
@@ -44,6 +50,24 @@ def kernels(evidence: Evidence, gaps: Gaps) -> list[dict[str, Any]]:
     return found
 
 
+def figures(evidence: Evidence, gaps: Gaps, name: str) -> dict[str, Any] | None:
+    """``mfu`` or ``launches``: a fact that is a row by itself; null with its reason where it could not be had."""
+    found = getattr(evidence, FACTS.get(name, name))
+    if found is None:
+        gaps.note(name, evidence.why(FACTS.get(name, name)))
+        return None
+    gaps.note(name, "the trace does not show the launches")
+    return dict(found)
+
+
+def moved(evidence: Evidence, gaps: Gaps, name: str) -> list[dict[str, Any]]:
+    """``copies`` and ``syncs``."""
+    found = rows(evidence, gaps, name)
+    gaps.note(name, f"the traced steps have no {NONE_OF[name]}")
+    gaps.note(f"{name}[]", "the trace does not say it")
+    return found
+
+
 def trace(evidence: Evidence, gaps: Gaps) -> dict[str, Any]:
     """``trace``: which window the device view is from, how much the profiler slowed it, and what to know."""
     found = evidence.trace
@@ -59,8 +83,28 @@ def trace(evidence: Evidence, gaps: Gaps) -> dict[str, Any]:
         gaps.note(f"trace.host_operators[].{key}", reason)
     gaps.note("trace.host_operators[]", "does not apply to this operator")
     view = plain_rows([found])[0]
-    shown = ("device_breakdown", "hotspots", "kernels")
-    return {key: value for key, value in view.items() if key not in shown and _is_plain(value)}
+    shown = (
+        "device_breakdown",
+        "hotspots",
+        "kernels",
+        "copies",
+        "syncs",
+        "launches",
+        "work",
+        "limits",
+        "matrix_formats",
+    )
+    kept = {key: value for key, value in view.items() if key not in shown and _is_plain(value)}
+    return kept | {"host_operators": _first(view.get("host_operators") or [])}
+
+
+def _first(rows: list[dict[str, Any]], most: int = HOST_OPERATORS) -> list[dict[str, Any]]:
+    """The first rows, and one that adds up all others."""
+    left = rows[most:]
+    if len(left) < 2:
+        return rows
+    summed = {key: sum(row.get(key) or 0 for row in left) for key in ("calls_per_step", "seconds_per_step", "share")}
+    return [*rows[:most], {**dict.fromkeys(left[0]), "name": f"… {len(left)} more", "kind": left[0]["kind"], **summed}]
 
 
 def _why_unread(evidence: Evidence) -> list[str]:

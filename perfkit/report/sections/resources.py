@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from ...advise.evidence import Evidence
     from ..gaps import Gaps
 
+MEMORY_FACTS = {
+    "held": "memory", "growth": "memory_growth", "largest_batch": "largest_batch", "out_of_memory": "out_of_memory",
+}  # fmt: skip
+
 
 def memory(evidence: Evidence, gaps: Gaps) -> dict[str, Any]:
     """``memory``: peaks of the host (the whole process tree) and of each device (the framework's
@@ -22,6 +26,9 @@ def memory(evidence: Evidence, gaps: Gaps) -> dict[str, Any]:
     found["devices"] = _device_peaks(evidence)
     if found["devices"]:
         found["device_peak_bytes"] = max(row["allocated_bytes"] for row in found["devices"])
+    for key, fact in MEMORY_FACTS.items():
+        found[key] = getattr(evidence, fact)
+        gaps.note(f"memory.{key}", evidence.why(fact) if found[key] is None else "could not be told apart")
     gaps.note("memory.device_peak_bytes", _why_no_device_memory(evidence))
     gaps.note("memory", "not sampled in this run")
     return found

@@ -31,6 +31,7 @@ def steps(evidence: Evidence, gaps: Gaps) -> dict[str, Any]:
     for key, reason in reasons.items():
         gaps.note(f"steps.{key}", reason)
     gaps.note("steps.samples_per_s", "the size of a batch could not be told")
+    gaps.note("steps.samples_from", "the size of a batch could not be told")
     gaps.note("steps.tokens_per_s", "no integer sequences were seen in the batches")
     gaps.note("steps", "too few steady steps")
     return found

@@ -2,6 +2,8 @@
 
 import pytest
 
+from perfkit.model.records import Device
+
 SLEEPER = {"num_workers": 0, "persistent_workers": False, "length": 100, "iterable": False}
 
 
@@ -10,6 +12,14 @@ def test_it_speaks_when_the_step_waits_for_a_loader_without_workers(ask, phases)
     assert said.fix.parameters == {"num_workers": 2, "persistent_workers": True}
     # Behind two workers the wait is gone: at best the 60 % of it.
     assert 0.35 < said.saves.low < 0.55 and said.saves.high == pytest.approx(0.6, abs=0.01)
+
+
+def test_beside_a_gpu_the_workers_batches_are_pinned_as_well(ask, phases):
+    gpu = Device(name="NVIDIA H100 80GB HBM3", kind="cuda")
+    given = {"cores": 8, "cores_used": 1.0, "breakdown": phases(data=0.06, forward=0.04), "gpu": gpu}
+    said = ask("input", loader=SLEEPER, **given)
+    assert "pin_memory=True" in said.how and "non_blocking=True" in said.how and said.fix.parameters["pin_memory"]
+    assert "pin_memory" not in ask("input", loader={**SLEEPER, "pin_memory": True}, **given).how
 
 
 def test_it_is_silent_when_the_step_hardly_waits(ask, phases):
@@ -106,3 +116,60 @@ def test_it_is_silent_where_idle_workers_only_hand_batches_over(ask, phases):
     assert ask("input", worker_cores=0.1, **shown) is None
     assert ask("input", worker_cores=3.5, **shown) is not None
     assert ask("input", **{**shown, "loader": SLEEPER}) is None
+
+
+def test_receiving_takes_longer_beside_neighbours(ask, phases):
+    """A public script on two cores, others at work: 4 workers that compute 2 % of their time, 3.1 ms a batch."""
+    loader = {**SLEEPER, "num_workers": 4}
+    shown = {"loader": loader, "cores": 2, "cores_used": 0.82, "breakdown": phases(data=0.0031, forward=0.0245)}
+    assert ask("input", worker_cores=0.07, others_cores=1.2, **shown) is None
+    assert ask("input", worker_cores=0.07, others_cores=0.0, **shown) is not None
+
+
+def test_neighbours_that_take_the_cores_leave_nothing_for_workers(ask, phases):
+    """Measured on two cores, one of them taken by others: two workers made a decoding loader slower."""
+    shown = {"loader": SLEEPER, "cores": 2, "cores_used": 1.0, "breakdown": phases(data=0.0175, forward=0.0025)}
+    assert ask("input", others_cores=0.1, **shown) is not None
+    assert ask("input", others_cores=1.0, **shown) is None
+    # A loader that sleeps needs no core.
+    assert ask("input", others_cores=1.0, **{**shown, "cores_used": 0.15}) is not None
+
+
+def test_keeping_the_workers_saves_what_starting_them_takes(ask, phases):
+    """Measured: 2 workers on 2 cores, started in each epoch 2870 samples/s, kept 3640."""
+    waits = {
+        "seconds": 1.4,
+        "batches": 750,
+        "starts": 10,
+        "first_seconds": 0.6,
+        "start_seconds": 0.30,
+        "end_seconds": 0.30,
+    }
+    given = {"loader": {**SLEEPER, "num_workers": 2}, "cores": 2, "breakdown": phases(data=0.0020, forward=0.0036)}
+    said = ask("input", loader_waits=waits, **given)
+    assert said.title.startswith("Keep") and said.saves.low < 1 - 2870 / 3640 < said.saves.high
+
+
+OWN = {
+    "file": "/a/train.py",
+    "line": 32,
+    "role": "main",
+    "window": "steady",
+    "share": 0.6,
+    "self_share": 0.6,
+    "samples": 30,
+}
+
+
+def test_without_a_free_core_decoding_has_to_become_cheaper(ask, phases):
+    shown = {"loader": SLEEPER, "cores": 1, "cores_used": 1.0, "breakdown": phases(data=0.06, forward=0.04)}
+    assert ask("input", hot_lines=[{**OWN, "function": "train"}], **shown) is None
+    said = ask("input", hot_lines=[{**OWN, "function": "Pictures.__getitem__"}], **shown)
+    assert "cheaper" in said.title and "train.py:32" in said.evidence["loading at"]
+    assert said.saves.high - said.saves.low < 0.25
+
+
+def test_a_slow_collate_is_left_to_its_own_rule(ask, phases):
+    shown = {"loader": SLEEPER, "cores": 1, "cores_used": 1.0, "breakdown": phases(data=0.06, forward=0.04)}
+    lines = [{**OWN, "function": "collate"}]
+    assert ask("input", hot_lines=lines, **shown) is None and ask("collate", hot_lines=lines, **shown) is not None

@@ -1,0 +1,199 @@
+"""The public scripts that causes are planted into. They are not part of perfkit: checkouts of them are given by the person.
+
+``--scripts DIR`` holds ``nanoGPT``, ``makemore``, ``minGPT`` and ``ng-video-lecture`` (github.com/karpathy), ``examples``
+(github.com/pytorch) and ``pytorch-tutorial`` (github.com/yunjey).
+A trial works on a copy, into which one import and one call per step are written.
+"""
+
+import pickle
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+
+IGNORED = shutil.ignore_patterns(".git", "*.ipynb", "*.jpg", "*.png", "openwebtext")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A public script: where it lies, how it is run for some seconds, and where a step ends in it."""
+
+    name: str
+    #: Folder below DIR that is copied, the script in it, and its arguments.
+    folder: str
+    script: str
+    args: tuple[str, ...]
+    #: File and line after which the call is written, and the call's arguments.
+    file: str
+    line: str
+    call: str
+    batch: int
+    loader: bool = False
+    cores: int = 1
+    threads: int | None = None
+    prepare: str = ""
+    without: tuple[str, ...] = field(default=())
+    #: Whether a rule was tried on the script, be it for its silence, before the first trials.
+    seen: bool = True
+
+
+TUTORIALS = "pytorch-tutorial/tutorials"
+# The scripts of the tutorial are alike: one file, digits of torchvision, a loader in the same process.
+TUTORIAL = {
+    "script": "main.py",
+    "file": "main.py",
+    "args": (),
+    "loader": True,
+    "cores": 2,
+    "threads": 1,
+    "prepare": "digits",
+    "seen": False,
+    "without": ("float64",),  # their pictures are float32
+}
+
+TARGETS = (
+    Target(
+        name="nanogpt", folder="nanoGPT", script="train.py", file="train.py", batch=12,
+        line="    optimizer.zero_grad(set_to_none=True)\n", call="raw_model, optimizer, X", prepare="characters",
+        args=("--dataset=characters", "--device=cpu", "--compile=False", "--dtype=float32", "--eval_iters=2",
+              "--eval_interval=100000", "--log_interval=10", "--n_layer=3", "--n_head=4", "--n_embd=96",
+              "--block_size=64", "--batch_size=12", "--gradient_accumulation_steps=1", "--max_iters=200",
+              "--out_dir=out-trial"),
+    ),
+    Target(
+        name="makemore", folder="makemore", script="makemore.py", file="makemore.py", batch=32, loader=True, cores=2,
+        threads=1, line="        optimizer.step()\n", call="model, optimizer, X",
+        args=("--max-steps", "320", "-n", "0", "--n-layer", "3"),
+    ),
+    Target(
+        name="makemore_gru", folder="makemore", script="makemore.py", file="makemore.py", batch=32, loader=True, cores=2,
+        threads=1, line="        optimizer.step()\n", call="model, optimizer, X",
+        args=("--max-steps", "500", "-n", "0", "--type", "gru"),
+    ),
+    Target(
+        name="adder", folder="minGPT", script="projects/adder/adder.py", file="mingpt/trainer.py", batch=64, loader=True,
+        cores=2, threads=1, line="            self.optimizer.step()\n", call="model, self.optimizer, x",
+        args=("--trainer.max_iters=400", "--trainer.num_workers=0", "--system.work_dir=out-trial"),
+    ),
+    Target(
+        name="word_lstm", folder="examples/word_language_model", script="main.py", file="main.py", batch=20,
+        line="            optimizer.step()\n", call="model, optimizer, data, hidden", prepare="words",
+        args=("--data", "words", "--use-optimizer", "--lr", "0.001", "--epochs", "2", "--nhid", "128", "--emsize", "128"),
+    ),
+    Target(
+        name="word_transformer", folder="examples/word_language_model", script="main.py", file="main.py", batch=20,
+        line="            optimizer.step()\n", call="model, optimizer, data", prepare="words", without=("float64",),
+        args=("--data", "words", "--model", "Transformer", "--use-optimizer", "--lr", "0.001", "--epochs", "2",
+              "--nhid", "128", "--emsize", "128"),
+    ),
+    # No rule was tried on those below before the first trials.
+    Target(
+        name="bigram", folder="ng-video-lecture", script="bigram.py", file="bigram.py", batch=32, seen=False,
+        line="    optimizer.step()\n", call="model, optimizer, xb", args=(),
+        without=("evaluate",),  # it evaluates often by itself
+    ),
+    Target(
+        name="tutorial_mlp", folder=f"{TUTORIALS}/01-basics/feedforward_neural_network", **TUTORIAL,
+        line="        optimizer.step()\n", call="model, optimizer, images", batch=100,
+    ),
+    Target(
+        name="tutorial_cnn", folder=f"{TUTORIALS}/02-intermediate/convolutional_neural_network", **(TUTORIAL | {"prepare": "few digits"}),
+        line="        optimizer.step()\n", call="model, optimizer, images", batch=100,
+    ),
+    Target(
+        name="tutorial_rnn", folder=f"{TUTORIALS}/02-intermediate/recurrent_neural_network", **(TUTORIAL | {"prepare": "few digits"}),
+        line="        optimizer.step()\n", call="model, optimizer, images", batch=100,
+    ),
+    Target(
+        name="tutorial_vae", folder=f"{TUTORIALS}/03-advanced/variational_autoencoder", **(TUTORIAL | {"prepare": "few digits"}),
+        line="        optimizer.step()\n", call="model, optimizer, x", batch=128,
+    ),
+)  # fmt: skip
+
+
+class DoesNotFitError(ValueError):
+    """A public script is not as it was when its target was written."""
+
+
+def install(target: Target, scripts: Path, folder: Path) -> Path:
+    """A copy of the target's folder in *folder* that calls ``planted``; its script's path."""
+    shutil.copytree(scripts / target.folder, folder, ignore=IGNORED)
+    edited = folder / target.file
+    edited.write_text(with_call(edited.read_text(encoding="utf-8"), target), encoding="utf-8")
+    script = folder / target.script
+    shutil.copy(Path(__file__).with_name("planted.py"), script.parent / "planted.py")
+    if (folder / "mingpt").is_dir():
+        shutil.copytree(folder / "mingpt", script.parent / "mingpt")
+    if target.prepare:
+        PREPARE[target.prepare](scripts, folder)
+    return script
+
+
+def with_call(text: str, target: Target) -> str:
+    """*text* with an import before its first and a call after the step's line."""
+    if text.count(target.line) != 1:
+        raise DoesNotFitError(f"{target.name}: {target.line!r} is there {text.count(target.line)} times")
+    indent = target.line[: len(target.line) - len(target.line.lstrip())]
+    text = text.replace(target.line, f"{target.line}{indent}planted.after_step({target.call})\n")
+    first = next(line for line in text.splitlines() if line.startswith("import "))
+    return text.replace(f"{first}\n", f"import planted\n{first}\n", 1)
+
+
+def characters(scripts: Path, folder: Path) -> None:
+    """Names as characters, in the files that nanoGPT's own preparation would make."""
+    import numpy as np
+
+    text = (scripts / "makemore" / "names.txt").read_text(encoding="utf-8")
+    letters = sorted(set(text))
+    codes = np.array([letters.index(letter) for letter in text], dtype=np.uint16)
+    target = folder / "data" / "characters"
+    target.mkdir(parents=True)
+    codes[:200_000].tofile(target / "train.bin")
+    codes[200_000:].tofile(target / "val.bin")
+    (target / "meta.pkl").write_bytes(pickle.dumps({"vocab_size": len(letters)}))
+
+
+def words(_scripts: Path, folder: Path) -> None:
+    """A small part of the corpus that the example brings: three files of words."""
+    lines = (folder / "data" / "wikitext-2" / "valid.txt").read_text(encoding="utf-8").split()[:40_000]
+    target = folder / "words"
+    target.mkdir()
+    for name, part in (("train", lines[:35_000]), ("valid", lines[35_000:37_000]), ("test", lines[37_000:39_000])):
+        (target / f"{name}.txt").write_text(" ".join(word if word.isalpha() else "<unk>" for word in part) + "\n")
+
+
+PICTURES = """
+import numpy, torch
+
+class MNIST:
+    def __init__(self, root, train=True, transform=None, download=False):
+        chance = numpy.random.default_rng(train)
+        self.pictures = chance.integers(0, 256, (COUNT if train else 2_000, 28, 28), dtype=numpy.uint8)
+        self.transform = transform
+
+    def __len__(self):
+        return len(self.pictures)
+
+    def __getitem__(self, index):
+        return self.transform(self.pictures[index]), index % 10
+
+class ToTensor:
+    def __call__(self, picture):
+        return torch.from_numpy(picture).unsqueeze(0).float().div(255)
+
+def save_image(tensor, path):
+    torch.save(tensor, path)
+"""
+
+
+def digits(_scripts: Path, folder: Path, count: int = 12_800) -> None:
+    """A stand-in for torchvision: pictures of the digits' size made at once instead of those that it would download."""
+    package = folder / "torchvision"
+    package.mkdir()
+    (package / "pictures.py").write_text(PICTURES.replace("COUNT", str(count)))
+    (package / "__init__.py").write_text("from . import datasets, transforms, utils\n")
+    for module, name in (("datasets", "MNIST"), ("transforms", "ToTensor"), ("utils", "save_image")):
+        (package / f"{module}.py").write_text(f"from .pictures import {name}\n")
+
+
+PREPARE = {"characters": characters, "words": words, "digits": digits,
+           "few digits": lambda scripts, folder: digits(scripts, folder, 5_000)}  # fmt: skip

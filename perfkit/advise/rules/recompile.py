@@ -1,0 +1,66 @@
+"""torch.compile compiles again and again while training goes on.
+
+A compiled function is valid for what it was compiled for: shapes, types, flags, Python numbers. When one of these changes it
+is compiled anew, seconds each time, and after eight variants it is run without compilation. Speaks when compilations
+within the steady steps take at least 5 % of their time.
+
+Cures, by what the compiler says of the reason: a size that changes wants ``torch.compile(model, dynamic=True)``,
+``torch._dynamo.mark_dynamic(x, 1)`` or padding to a few lengths; a number or flag that changes wants to be a tensor, or
+to be kept out of the compiled function.
+
+How the gain is told. What the compilations took in the steady steps goes, less up to a quarter: one more compilation may be needed,
+and code for any size is slower than code for one. Compilations that end with the warm-up are the price of
+torch.compile and no finding.
+
+It is silent when nothing was compiled in a steady step, and when what was takes less than 5 %.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...model.records import Finding, Interval
+from ..what_if import ms, percent
+
+MIN_SHARE = 0.05
+# One compilation may be the last of the warm-up that the steady segment caught.
+MIN_COUNT = 2
+GIVES_BACK = (0.75, 1.0)
+SIZES = ("size mismatch", "size changed", "stride mismatch", ".size()", "dynamic shape", "dynamic=")
+LINK = "https://docs.pytorch.org/docs/stable/torch.compiler_dynamic_shapes.html"
+HOW_SIZES = (
+    "model = torch.compile(model, dynamic=True)\n# or torch._dynamo.mark_dynamic(x, 1), or pad to a few fixed lengths"
+)
+HOW_OTHER = (
+    "# run once with TORCH_LOGS=recompiles: what changes from call to call wants to be a tensor,\n"
+    "# or to be kept out of the compiled function"
+)
+
+Row = dict[str, Any]
+
+
+def check(step_s: float, compilations: Row) -> Finding | None:
+    """Judge compilations within the steady steps."""
+    spent = float(compilations.get("in_steady_seconds_per_step") or 0.0)
+    count = int(compilations.get("in_steady_count") or 0)
+    if not step_s or count < MIN_COUNT or spent / step_s < MIN_SHARE:
+        return None
+    share = min(1.0, spent / step_s)
+    reasons = [str(reason) for reason in compilations.get("reasons") or []]
+    evidence: Row = {
+        "compilations in steady steps": f"{count}, {ms(spent)} of the mean {ms(step_s)} step ({percent(share)})",
+    }
+    if reasons:
+        evidence["the compiler's reason"] = reasons[0]
+    of_sizes = not reasons or any(word in reason for reason in reasons for word in SIZES)
+    return Finding(
+        rule="recompile",
+        cause="compile",
+        title="Compile once for all sizes" if of_sizes else "Stop the recompilations",
+        evidence=evidence,
+        saves=Interval(low=GIVES_BACK[0] * share, high=GIVES_BACK[1] * share),
+        confidence="high" if reasons and of_sizes else "medium",
+        fix=None,
+        how=HOW_SIZES if of_sizes else HOW_OTHER,
+        links=[LINK],
+    )
