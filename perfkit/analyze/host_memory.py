@@ -13,7 +13,7 @@ def host_memory(run: Run) -> dict[str, Any]:
 
     * One process: the kernel's own high-water mark (VmHWM, or the account it gave at the end).
     * Several: the highest proportional set size seen. Where the summed resident sets peaked between two such
-      readings, the shared part of the nearest reading is taken off that peak. A spike of the largest
+      readings, what the readings around it saw shared is taken off that peak. A spike of the largest
       process that was shorter than a sample still shows in its high-water mark and is added.
     """
     lines = run.jsonl(layout.HOST_SAMPLES)
@@ -36,27 +36,33 @@ _HOW_MANY = "proportional set size of the process tree, sampled; high-water mark
 
 
 def _shared_once(samples: list[dict[str, Any]]) -> int:
-    """Peak of the summed resident sets less what is shared, by the nearest reading before it (or the
-    first).
-    """
+    """Peak of the summed resident sets less what is shared, by the readings before and after it."""
     readings = [line for line in samples if "pss" in line]
     if not readings:
         return max(int(line["rss"]) for line in samples)
+    before, after = 0, 0  # readings[:after] are before the line
     peak = 0
-    shared = _shared(readings[0])
     for line in samples:
         if "pss" in line:
-            shared = _shared(line)
+            after += 1
             peak = max(peak, int(line["pss"]))
-        elif int(line["n"]) == 1:
-            peak = max(peak, int(line["rss"]))
-        else:
-            peak = max(peak, int(line["rss"]) - shared)
+            continue
+        before = max(0, after - 1)
+        around = [_shared(reading, int(line["n"])) for reading in readings[before : after + 1]]
+        peak = max(peak, int(line["rss"]) - max(around))
     return peak
 
 
-def _shared(line: dict[str, Any]) -> int:
-    return max(0, int(line["rss"]) - int(line["pss"]))
+def _shared(reading: dict[str, Any], processes: int) -> int:
+    """What *processes* share, as far as *reading* tells: n that share a page count it n - 1 times too often.
+
+    A reading taken while workers start or end sees little that is shared yet; with one on each side of a line, the one that
+    saw more is right, for what is held in common does not grow and vanish between two readings.
+    """
+    count = int(reading["n"])
+    if count < 2 or processes < 2:
+        return 0
+    return max(0, int(reading["rss"]) - int(reading["pss"])) * (processes - 1) // (count - 1)
 
 
 def _high_water(samples: list[dict[str, Any]]) -> dict[int, int]:

@@ -156,12 +156,13 @@ class _Pss:
         before = time.thread_time()
         figures = [procfs.read_pss_bytes(s.pid) for s in stats]
         self.cost_s = time.thread_time() - before
-        self._highest_rss = max(self._highest_rss, rss)
         self._earliest = now + self.cost_s / GROWING_SHARE
-        self._next = now + max(SLOW_EVERY_S, self.cost_s / OWN_SHARE)
         known = [figure for figure in figures if figure is not None]
-        whole = len(known) == len(figures) and all(_holds_memory(s.pid) for s in stats)
-        return sum(known) if whole else None
+        if len(known) < len(figures) or not all(_holds_memory(s.pid) for s in stats):
+            return None  # one of them ended meanwhile: read again with the next sample
+        self._highest_rss = max(self._highest_rss, rss)
+        self._next = now + max(SLOW_EVERY_S, self.cost_s / OWN_SHARE)
+        return sum(known)
 
 
 def _holds_memory(pid: int) -> bool:

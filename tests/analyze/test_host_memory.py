@@ -71,3 +71,16 @@ def test_without_samples_the_reason_is_given(run):
     assert found["host_peak_bytes"] is None
     assert "No space" in found["reason"]
     assert "reason" in host_memory(run())
+
+
+def test_a_reading_from_while_the_workers_started_is_not_held_against_their_plateau(run):
+    """It saw little that was shared; the one on the plateau saw all of it, and is nearer the peak."""
+    starting = {"n": 3, "rss": 300, "pss": 290, "p": main(120)}
+    found = host_memory(run(starting, {"n": 3, "rss": 900}, {"n": 3, "rss": 880, "pss": 620}))
+    assert found["host_peak_bytes"] == 900 - 260
+
+
+def test_what_is_shared_is_told_for_as_many_processes_as_there_are(run):
+    """A page that three hold is counted twice too often, one that five hold four times."""
+    found = host_memory(run({"n": 3, "rss": 300, "pss": 200, "p": main(120)}, {"n": 5, "rss": 700}))
+    assert found["host_peak_bytes"] == 700 - 2 * 100
