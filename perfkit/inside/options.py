@@ -21,6 +21,7 @@ class Options:
         self.steps = int(given["steps"]) if given.get("steps") else None
         self.seconds = float(given["seconds"]) if given.get("seconds") else None
         self.step_on = given.get("step_on") or None
+        self.fixes = given.get("fixes", "0") == "1"  # there is a fixes.json
         self.launcher = int(given.get("launcher") or 0)
 
 

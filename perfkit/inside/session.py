@@ -68,6 +68,7 @@ class Session:
         self.describe_framework = None  # callable: the framework's settings as a fact, set by the probe
         self.memory_peaks = None  # callable: device index -> (allocated, reserved), set by the probe
         self.undo = []  # (name, function) pairs, newest last
+        self.patches = []  # fixes applied from inside, patches.base.Patch
         self.armed = []  # names of the probes that are in place
         self.failed = {}
         self.ended = False
@@ -275,6 +276,8 @@ class Session:
                     self._note_memory()
                 self._describe_framework()
                 self._note_flush_cost()
+                for patch in self.patches:
+                    patch.finish()
                 self.fact("ended", reason=reason, startup_ns=self.startup_ns, failed=self.failed)
                 self.mark(marks.END, 0, reason)
                 self.recorder.flush()
@@ -307,6 +310,8 @@ class Session:
             self.roots.settled = False
         if self.window is not None:
             self.window.forget_after_fork()
+        for patch in self.patches:
+            patch.forget_after_fork()
         _allow_launcher(self.options.launcher)  # the permission is a process's own
 
 
@@ -372,9 +377,23 @@ def arm(run_dir, option_text, watch, boot_ns=0, import_ns=(0, 0)):
     from .probes import _torch
 
     session.armed += _torch.arm(session, watch)
+    if session.options.fixes:
+        session.armed += _arm_fixes(session, watch)
     session.startup_ns += now_ns() - started
     _shake_hands(session, boot_ns, started, import_ns)
     return session
+
+
+def _arm_fixes(session, watch):
+    """Arm what fixes.json asks for; names of the fixes that are on."""
+    try:
+        from . import patches
+
+        with open(os.path.join(session.recorder.run_dir, layout.FIXES), encoding="utf-8") as file:
+            return patches.arm(session, sys.modules["torch"], watch, json.load(file))
+    except Exception as error:
+        session.broke("fixes", error)
+        return []
 
 
 def open_from_environment():

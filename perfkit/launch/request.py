@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from ..model.records import Status
+from ..model.records import Fix, Status
 
 Kind = Literal["script", "module", "command"]
 OptionValue = str | int | float | bool | None
@@ -29,6 +29,8 @@ class Request:
     #: Options of the guest (`trace_steps`, `no_trace`, `trace_at`, `steps`, `seconds`, `step_on` …); None =
     #: not given.
     options: Mapping[str, OptionValue] = field(default_factory=dict)
+    #: Changes that are made to the script from inside while it runs (`inside.patches`); unknown names raise UsageError.
+    fixes: tuple[Fix, ...] = ()
     #: Whether Python stacks are sampled (py-spy), in windows outside the timed steps.
     stacks: bool = True
     #: Whether to say also what goes without saying.

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..model.records import RunInfo, Status
-from . import command, environment, handshake, interpreter, rundir, script_facts
+from . import command, environment, fixes, handshake, interpreter, rundir, script_facts
 from .aftermath import Aftermath
 from .child import Child, Ended
 from .facts import Facts
@@ -31,15 +31,17 @@ Announce = Callable[[str], None]
 def profile(request: Request, *, announce: Announce = lambda _line: None) -> Outcome:
     """Run *request* to its end and record it. *announce* gets lines meant for a person (stderr).
 
-    Raises CommandNotFound when there is nothing to run. Call it in the main thread, before others are
+    Raises CommandNotFound when there is nothing to run, UsageError for an unknown fix. Call it in the main thread, before others are
     started.
     """
+    fixes.check(request.fixes)
     python = interpreter.choose(request.python)
     argv = command.build(request, python)
     if request.kind != "command" and (request.verbose or not python.is_own):
         announce(f"python: {python.path} ({python.reason})")
     try:
         run = rundir.make(request.results_root, command.display_name(request))
+        fixes.write(run, request.fixes)
         info = InfoFile(run, _first_info(request, run, argv, python))
     except OSError as error:
         return _unrecorded(argv, f"cannot record into {request.results_root}: {error}", announce)
@@ -55,7 +57,9 @@ def _unrecorded(argv: list[str], reason: str, announce: Announce) -> Outcome:
 
 
 def _recorded(request: Request, run: Path, info: InfoFile, argv: list[str], announce: Announce) -> Outcome:
-    environ = environment.child_environment(os.environ, run, request.options, os.getpid())
+    environ = environment.child_environment(
+        os.environ, run, {**request.options, **fixes.option(request.fixes)}, os.getpid()
+    )
     clocks = time.monotonic_ns(), time.time_ns()
     try:
         child = Child.start(argv, environ)
@@ -115,7 +119,7 @@ def _first_info(request: Request, run: Path, argv: list[str], python: interprete
         run,
         supervisor_pid=os.getpid(),
         python={"executable": command.interpreter_of(argv, python), "reason": python.reason},
-        options={**options, "kind": request.kind, "stacks": request.stacks},
+        options={**options, **fixes.recorded(request.fixes), "kind": request.kind, "stacks": request.stacks},
         origin={"kind": "profile"},
     )
 

@@ -5,6 +5,7 @@
     <root>/latest                     text file: the id of the newest run
     <root>/runs/<id>/
         run.json                      RunInfo (model.records)
+        fixes.json                    fixes asked for, [{name, parameters}]; none: no such file (inside.patches)
         boots.log                     one line per Python process that booted: pid ppid monotonic_ns
         guests.jsonl                  one line per process that armed: what armed, what failed and why
         control/                      requests to a running job (see CONTROL_*)
@@ -16,13 +17,14 @@
         stacks.json                   when each stack window was open, and at what rate
         rank-00000/                   one folder per process that steps
             marks.bin                 boundary marks (model.marks)
-            facts.jsonl               what the marks' objects are; loader, model and optimizer facts; window notes
+            facts.jsonl               what the marks' objects are; loader, model and optimizer facts; fixes; window notes
             trace-000.json[.gz]       exported trace windows
 """
 
 RUNS = "runs"
 LATEST = "latest"
 RUN_JSON = "run.json"
+FIXES = "fixes.json"
 BOOTS = "boots.log"
 GUESTS = "guests.jsonl"
 CONTROL = "control"

@@ -14,6 +14,7 @@ from ...model import marks
 from ...runs.recorder import pack, pack_pair
 from .. import pauses
 from ..device_clock import for_cuda
+from ..replace import replace
 from ..session import now_ns
 from . import _torch_facts as facts
 from ._torch_roots import arm_roots
@@ -40,20 +41,7 @@ def arm(session, watch):
 
 def _replace(session, name, owner, attribute, make):
     """Replace ``owner.attribute`` by ``make(original)``, reversibly."""
-    own = vars(owner).get(attribute)
-    original = getattr(owner, attribute)
-    replacement = make(original)
-    setattr(owner, attribute, replacement)
-
-    def undo():
-        if vars(owner).get(attribute) is not replacement:
-            return  # somebody wrapped it after us; ours stays below theirs, harmless
-        if own is None:
-            delattr(owner, attribute)
-        else:
-            setattr(owner, attribute, own)
-
-    session.undo.append((name, undo))
+    session.undo.append((name, replace(owner, attribute, make)))
 
 
 # -- loader --------------------------------------------------------------------------------------------------------
