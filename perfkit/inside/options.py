@@ -21,6 +21,11 @@ class Options:
         self.steps = int(given["steps"]) if given.get("steps") else None
         self.seconds = float(given["seconds"]) if given.get("seconds") else None
         self.step_on = given.get("step_on") or None
+        # A trial ends the process after so many steady steps, and (where given) no sooner than so many seconds of them;
+        # at the latest after trial_seconds.
+        self.trial_steps = int(given.get("trial_steps") or 0)
+        self.trial_steady_seconds = float(given.get("trial_steady_seconds") or 0)
+        self.trial_seconds = float(given.get("trial_seconds") or 0)
         self.fixes = given.get("fixes", "0") == "1"  # there is a fixes.json
         self.launcher = int(given.get("launcher") or 0)
 

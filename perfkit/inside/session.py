@@ -68,6 +68,7 @@ class Session:
         self.describe_framework = None  # callable: the framework's settings as a fact, set by the probe
         self.memory_peaks = None  # callable: device index -> (allocated, reserved), set by the probe
         self.undo = []  # (name, function) pairs, newest last
+        self.trial = None  # inside.trial.Trial where this process is to stop itself
         self.patches = []  # fixes applied from inside, patches.base.Patch
         self.armed = []  # names of the probes that are in place
         self.failed = {}
@@ -233,6 +234,8 @@ class Session:
             self._wake_at_step = self.window.look(self.steps, at_ns)
         if self.options.steps:
             self._wake_at_step = min(self._wake_at_step, self.options.steps)
+        if self.trial is not None:
+            self._wake_at_step = min(self._wake_at_step, self.trial.look(self.steps, at_ns))
 
     def _steps_are_short(self):
         """Whether sparse marks pay, and lose nothing: every model is known and an optimizer ends the steps."""
@@ -278,6 +281,8 @@ class Session:
                 self._note_flush_cost()
                 for patch in self.patches:
                     patch.finish()
+                if self.trial is not None:
+                    self.trial.note()
                 self.fact("ended", reason=reason, startup_ns=self.startup_ns, failed=self.failed)
                 self.mark(marks.END, 0, reason)
                 self.recorder.flush()
@@ -310,6 +315,8 @@ class Session:
             self.roots.settled = False
         if self.window is not None:
             self.window.forget_after_fork()
+        if self.trial is not None:
+            self.trial.forget_after_fork()
         for patch in self.patches:
             patch.forget_after_fork()
         _allow_launcher(self.options.launcher)  # the permission is a process's own
@@ -379,6 +386,8 @@ def arm(run_dir, option_text, watch, boot_ns=0, import_ns=(0, 0)):
     session.armed += _torch.arm(session, watch)
     if session.options.fixes:
         session.armed += _arm_fixes(session, watch)
+    if session.options.trial_steps:
+        session.armed += _arm_trial(session, watch)  # after the fixes: its losses are those that the script means
     session.startup_ns += now_ns() - started
     _shake_hands(session, boot_ns, started, import_ns)
     return session
@@ -393,6 +402,20 @@ def _arm_fixes(session, watch):
             return patches.arm(session, sys.modules["torch"], watch, json.load(file))
     except Exception as error:
         session.broke("fixes", error)
+        return []
+
+
+def _arm_trial(session, watch):
+    """Let this process stop itself when the trial has what it wants."""
+    try:
+        from .trial import Trial
+
+        trial = Trial(session, sys.modules["torch"])
+        trial.arm(watch)
+        session.trial = trial
+        return ["trial"]
+    except Exception as error:
+        session.broke("trial", error)
         return []
 
 

@@ -7,7 +7,6 @@ the trace; the user constructing any profiler closes ours and bars it from reope
 
 import atexit
 import os
-import statistics
 import sys
 
 from ..model import marks
@@ -15,13 +14,8 @@ from ..runs import layout
 from .module_names import ModuleNames
 from .scopes import OpenScopes
 from .session import LOOK_EVERY_NS, now_ns
+from .steadiness import next_candidate, why_steady
 
-# The window opens at the first of these steps at which the step is steady; later ones double.
-FIRST_STEPS = (16, 24, 32, 40, 48, 56, 64)
-# Slow steps are worth looking at sooner: at a second a step the sixteenth may be all there is.
-FIRST_SLOW_STEP, SLOW_STEP_NS = 4, 1_000_000_000
-STEADY_WITHIN = 0.25  # the medians of two neighbouring stretches of steps may differ by this much
-GIVE_UP_STEADY_AT = 128  # a script that is never steady is traced all the same, and said to be so
 EVENT_BYTES = 300  # an exported event is about this long (measured: 260 to 360)
 NEVER = sys.maxsize
 # A sampler that was killed leaves its flag behind; after this long it is not believed any more.
@@ -104,7 +98,7 @@ class TraceWindow:
         path = os.path.join(recorder.run_dir, layout.CONTROL, layout.CONTROL_WINDOW_AT)
         world = int(os.environ.get("WORLD_SIZE") or 1)
         if recorder.rank == 0 or world == 1:
-            steady = self._steady(step)
+            steady = why_steady(step, self.session.recent)
             if steady and world > 1 and not os.path.exists(path):
                 return self._announce(path, step)
             return steady if world == 1 else self._announced(path, step)
@@ -129,29 +123,13 @@ class TraceWindow:
                 return None
         return "steady on rank 0" if step >= self._announced_at else None
 
-    def _steady(self, step):
-        """Why the window may open at this step, or None."""
-        durations = _differences(self.session.recent)
-        if len(durations) < 3 or not _is_candidate(step, durations):
-            return None
-        half = min(8, len(durations) // 2)
-        late, early = statistics.median(durations[-half:]), statistics.median(durations[-2 * half : -half])
-        if abs(late - early) <= STEADY_WITHIN * late:
-            return "steady at step %d" % step
-        if step >= GIVE_UP_STEADY_AT:
-            return "never steady until step %d" % step
-        return None
-
     def _next_step_of_interest(self, step):
         options = self.session.options
         if self._announced_at is not None and self._announced_at > step:
             return self._announced_at
         if options.trace_at_step is not None and options.trace_at_step > step:
             return options.trace_at_step
-        following = next((first for first in (FIRST_SLOW_STEP, *FIRST_STEPS) if first > step), 2 * FIRST_STEPS[-1])
-        while following <= step:
-            following *= 2
-        return following
+        return next_candidate(step)
 
     def _requested(self):
         path = os.path.join(self.session.recorder.run_dir, layout.CONTROL, layout.CONTROL_TRACE)
@@ -362,16 +340,6 @@ class _InductorUnasked:
     def __exit__(self, *exc):
         if self._original is not None:
             self._torch.__getattr__ = self._original
-
-
-def _differences(times):
-    listed = list(times)
-    return [b - a for a, b in zip(listed, listed[1:])]
-
-
-def _is_candidate(step, durations):
-    first = FIRST_SLOW_STEP if statistics.median(durations) >= SLOW_STEP_NS else FIRST_STEPS[0]
-    return step >= first
 
 
 def _give_memory_back():

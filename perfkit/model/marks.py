@@ -73,6 +73,7 @@ GC_BY_LIBRARY = 1 << 9  # ... and that was an installed package (torch's compile
 
 END_EXIT = 0  # the interpreter is shutting down
 END_LIMIT = 1  # --steps or --for was reached
+END_TRIAL = 2  # a trial had what it wanted, and ends the process
 
 PHASE_FORWARD, PHASE_BACKWARD, PHASE_OPTIMIZER = 1, 2, 3
 

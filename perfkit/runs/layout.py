@@ -18,6 +18,7 @@
         rank-00000/                   one folder per process that steps
             marks.bin                 boundary marks (model.marks)
             facts.jsonl               what the marks' objects are; loader, model and optimizer facts; fixes; window notes
+            losses.json               of a trial: {unit, samples, loss}, the loss of each backward (inside.losses)
             trace-000.json[.gz]       exported trace windows
 """
 
@@ -37,12 +38,14 @@ ENDINGS = "endings.jsonl"
 RANK_PREFIX = "rank-"
 MARKS = "marks.bin"
 FACTS = "facts.jsonl"
+LOSSES = "losses.json"
 TRACE_PREFIX = "trace-"
 
 # Files in control/: a request is made by creating one, and answered by removing it.
 CONTROL_TRACE = "trace"  # open one more trace window at the next step boundary
 CONTROL_SAMPLING = "sampling-stacks"  # there while stacks are sampled: no trace window opens meanwhile
 CONTROL_WINDOW_AT = "window-at"  # rank 0's decision: the step index at which every rank opens
+CONTROL_TRIAL_OVER = "trial-over"  # rank 0 of a trial has ended, and why
 
 SCHEMA_VERSION = 1
 

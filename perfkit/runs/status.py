@@ -90,4 +90,4 @@ def _has_exit_mark(found: object) -> bool:
 
     words = np.asarray(found)
     ends = words[(words[:, 1] & 0xFF) == marks.END] if len(words) else words
-    return bool(len(ends)) and bool((ends[:, 2] == marks.END_EXIT).any())
+    return bool(len(ends)) and bool(np.isin(ends[:, 2], (marks.END_EXIT, marks.END_TRIAL)).any())
