@@ -52,7 +52,7 @@ KINDS: dict[str, Kind] = {
     "zero-grad-none": Kind(what="let zero_grad drop gradients instead of filling them with zeros"),
     "cudnn-benchmark": Kind(what="let cuDNN try its algorithms for each shape"),
     "allocator": Kind(
-        what="keep freed memory for the next step", parameters={"cuda": str, "host": str}, main="cuda"
+        what="keep freed memory for the next step", parameters={"cuda": str, "host": str}
     ),
     "inference-mode": Kind(what="evaluate under inference_mode where the script says no_grad"),
     "autocast": Kind(

@@ -11,7 +11,7 @@ class Patch:
 
     A fix is a subclass in a file of its own that names itself as ``PATCH`` there. It overrides ``place`` (put the replacements
     on, with ``self.replace`` and ``self.on_undo``), and ``on`` and ``off`` where it is ``switchable``. Its replacements ask
-    ``self.active`` before they act, say ``applied`` each time they did and ``not_applicable`` where there was nothing to do,
+    ``self.active`` before they act; ``work_began`` is where settings are judged that a script may still change before. Both say ``applied`` each time they did and ``not_applicable`` where there was nothing to do,
     and never raise into the script: what may fail is in a ``try`` that ends in ``failed``.
     """
 
@@ -80,6 +80,17 @@ class Patch:
         self._undo.append(once)
         # One by one and not as a whole: what a probe replaced later than us must be taken off before ours.
         self.session.undo.append((self.name, once))
+
+    def work_began(self):
+        """The process has taken its first step: the model, and what CUDA needs, are there. May raise, as ``place``."""
+
+    def begin(self):
+        """Call ``work_began`` if the fix is on. Never raises."""
+        if self.active:
+            try:
+                self.work_began()
+            except Exception as error:
+                self.failed(error)
 
     # -- what it did -----------------------------------------------------------------------------------------------
 
