@@ -51,6 +51,14 @@ def python(tmp_path):
 
 
 @pytest.mark.slow
+def test_habits_in_the_source_of_a_block_are_known_as_those_of_a_script_are(python, tmp_path):
+    done = python(LOOP.replace("loss.backward()", "loss.backward(); loss.item()"))
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / done.stdout.strip() / "script.json").read_text())
+    assert "item-in-loop" in json.dumps(found)
+
+
+@pytest.mark.slow
 def test_a_block_of_code_becomes_a_run_of_its_own(python, tmp_path):
     done = python(LOOP)
     assert done.returncode == 0 and done.stderr == "", done.stderr

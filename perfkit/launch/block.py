@@ -16,7 +16,7 @@ from ..errors import RunError
 from ..model.records import RunInfo, Status
 from ..runs import layout
 from ..runs.reader import read_info
-from . import command, environment, rundir
+from . import command, environment, rundir, script_facts
 from .facts import Facts
 from .infofile import InfoFile, first_info
 from .request import OptionValue, Request
@@ -70,7 +70,13 @@ def record(root: Path, options: Mapping[str, OptionValue], *, stacks: bool = Tru
         _stop_watcher(run, watcher)
         with suppress(RunError):  # the watcher has written its collectors meanwhile
             info.info = read_info(run)
-        info.update(**facts.take(FACTS_TIMEOUT_S), status=status, ended_monotonic_ns=ended_ns)
+        unread = script_facts.record(request, run, info.info.started_realtime_ns or 0)
+        info.update(
+            **facts.take(FACTS_TIMEOUT_S),
+            status=status,
+            ended_monotonic_ns=ended_ns,
+            collectors=[*info.info.collectors, *unread],
+        )
         rundir.free_reserve(run)
 
 
