@@ -70,7 +70,8 @@ class Allocator(Patch):
 
 def _tell(mallopt, settings):
     """Whether malloc took them all."""
-    return all([mallopt(name, value) for name, value in settings])
+    taken = [mallopt(name, value) for name, value in settings]
+    return all(taken)
 
 
 def _not_glibc():

@@ -20,6 +20,7 @@ class CheckedCollate:
         self._looked = False
 
     def __call__(self, samples):
+        """The batch of *samples*."""
         batch = self._collate(samples)
         if not self._looked:
             self._looked = True

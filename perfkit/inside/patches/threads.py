@@ -52,7 +52,8 @@ class Threads(Patch):
         @functools.wraps(original)
         def set_num_threads(number):
             if not self.active or _is_loaders(sys._getframe(1)):
-                return original(number)
+                original(number)
+                return
             original(number)  # raises what it would raise for a number that cannot be
             self.wish = self.torch.get_num_threads()
             original(self.number)
