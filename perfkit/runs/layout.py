@@ -3,6 +3,8 @@
 ::
 
     <root>/latest                     text file: the id of the newest run
+    <root>/tunes/<id>/                a tune (`perfkit tune`): tune.json, its ledger, and in runs/ every process it ran,
+                                      which are no runs of the root's own and never its latest
     <root>/runs/<id>/
         run.json                      RunInfo (model.records)
         fixes.json                    fixes asked for, [{name, parameters}]; none: no such file (inside.patches)
@@ -14,6 +16,7 @@
         nvml.jsonl                    device samples (launch.nvml)
         stacks-<name>.txt             collapsed stacks with counts (launch.stacks)
         script.json                   habits found in the script's source (launch.script_facts)
+        stdout.txt, stderr.txt        of a trial: the end of what it printed, secrets masked (launch.trial)
         stacks.json                   when each stack window was open, and at what rate
         rank-00000/                   one folder per process that steps
             marks.bin                 boundary marks (model.marks)
@@ -24,6 +27,8 @@
 
 RUNS = "runs"
 LATEST = "latest"
+TUNES = "tunes"
+TUNE_JSON = "tune.json"
 RUN_JSON = "run.json"
 FIXES = "fixes.json"
 BOOTS = "boots.log"
@@ -34,6 +39,8 @@ NVML_SAMPLES = "nvml.jsonl"
 STACKS_INDEX = "stacks.json"
 SCRIPT_FACTS = "script.json"
 ENDINGS = "endings.jsonl"
+STDOUT = "stdout.txt"
+STDERR = "stderr.txt"
 
 RANK_PREFIX = "rank-"
 MARKS = "marks.bin"

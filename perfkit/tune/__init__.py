@@ -1,0 +1,14 @@
+"""Tries fixes on the unchanged script, measures them, and decides: nothing is called a speed-up that was not measured.
+
+::
+
+    figures     what a recorded process says of its speed, its losses and its memory
+    candidates  which fixes are worth trying, and what is said of them beforehand
+    trial       one fresh process with some of them
+    plan        how many processes there is time for
+    search      rounds of processes in turn, looks, verdicts, and the kept fixes together
+    guards      whether the training is still the same training
+    ledger      tune.json: everything that was measured, written after every process
+    changes     the change to make in the user's code
+    session     the whole: `tune(...)`
+"""

@@ -1,0 +1,89 @@
+"""Whether the training is still the same training: losses at equal samples, and memory."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .trial import Trial
+
+Losses = list[tuple[float, float | None]]
+State = Literal["same", "within", "differs", "not finite", "other training", "unknown"]
+
+# Rounding in another order moves a loss by less than this, relatively, in the steps of a trial.
+SAME = 1e-4
+# This much may differ in any case, relatively: less is no matter of concern in the first steps of a training.
+TOLERANCE = 0.05
+# How many spreads of the baselines, and standard errors of the means compared, a candidate may lie beside them.
+SPREADS = 3.0
+# The last part of the common samples is compared, where the trainings have had the most time to part.
+LAST = 0.25
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loss:
+    """A candidate's losses beside the baseline's."""
+
+    state: State
+    #: Mean loss over the last quarter of the samples that both have seen.
+    candidate: float | None = None
+    baseline: float | None = None
+    #: How far apart they may be.
+    tolerance: float | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether it speaks against keeping the candidate."""
+        return self.state not in ("differs", "not finite")
+
+
+def loss(candidate: Sequence[Trial], baseline: Sequence[Trial], *, is_other_training: bool = False) -> Loss:
+    """Compare at equal samples: the mean over the last quarter of those that all have seen, within the baselines' spread."""
+    ours = [t.figures.losses for t in candidate if t.figures.losses]
+    theirs = [t.figures.losses for t in baseline if t.figures.losses]
+    if not ours or not theirs:
+        return Loss(state="unknown")
+    # What the baseline's own losses do, its fixes cannot be blamed for.
+    if any(value is None for run in ours for _, value in run) and all(
+        value is not None for run in theirs for _, value in run
+    ):
+        return Loss(state="not finite")
+    upto = min(run[-1][0] for run in (*ours, *theirs))
+    means = [mean for run in ours if (mean := _last(run, upto)) is not None]
+    bases = [mean for run in theirs if (mean := _last(run, upto)) is not None]
+    if not means or not bases:
+        return Loss(state="unknown")
+    found, base = float(np.median([m[0] for m in means])), float(np.median([m[0] for m in bases]))
+    spread = max(m[0] for m in bases) - min(m[0] for m in bases)
+    size = max(abs(base), 1e-12)
+    chance = math.hypot(max(m[1] for m in means), max(m[1] for m in bases))
+    tolerance = max(SPREADS * spread, SPREADS * chance, TOLERANCE * size)
+    apart = abs(found - base)
+    state: State = "same" if apart <= max(SAME * size, spread) else "within" if apart <= tolerance else "differs"
+    if is_other_training:
+        state = "other training"
+    return Loss(state=state, candidate=found, baseline=base, tolerance=tolerance)
+
+
+def _last(losses: Losses, upto: float) -> tuple[float, float] | None:
+    """Mean of the last part of the losses, and its standard error as if each were drawn by itself."""
+    values = [value for at, value in losses if (1 - LAST) * upto <= at <= upto and value is not None]
+    return (float(np.mean(values)), float(np.std(values) / math.sqrt(len(values)))) if values else None
+
+
+def memory(candidate: Sequence[Trial], baseline: Sequence[Trial]) -> dict[str, Any]:
+    """Median peaks: kind (device where there is one, else host), bytes, baseline_bytes, change (relative)."""
+    for kind in ("device", "host"):
+        key = f"{kind}_peak_bytes"
+        ours = [value for t in candidate if (value := getattr(t.figures, key))]
+        theirs = [value for t in baseline if (value := getattr(t.figures, key))]
+        if ours and theirs:
+            now, before = float(np.median(ours)), float(np.median(theirs))
+            return {"kind": kind, "bytes": int(now), "baseline_bytes": int(before), "change": now / before - 1}
+    return {"kind": None, "bytes": None, "baseline_bytes": None, "change": None}

@@ -1,0 +1,61 @@
+"""How many steps a trial takes, how many processes there is time for, and how long that will be."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ..stats.paired import SPENT
+
+# Steady time in a process, in s, by its start-up: a long start is worth more steps.
+SHARE_OF_STARTUP = 0.3
+LEAST_S, MOST_S = 2.0, 15.0
+LEAST_STEPS, MOST_STEPS = 24, 5000
+# An epoch that is not longer than so many times the steps wanted is taken whole.
+EPOCH_TIMES = 4
+# Rounds of a comparison, at least and at most.
+ROUNDS = min(SPENT)
+MOST_ROUNDS = max(SPENT)
+# Rounds in which the kept fixes together are measured beside the original.
+TOGETHER_ROUNDS = ROUNDS
+# With fewer rounds than this only large gains can be told from noise: rather fewer candidates then.
+LEAST_ROUNDS = 3
+# What perfkit itself takes around a process: reading, deciding.
+AROUND_S = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Length:
+    """How long one trial is."""
+
+    #: Steady steps it takes.
+    steps: int
+    #: Expected from its start to its end.
+    process_s: float
+
+
+def length(startup_s: float, step_s: float, epoch_steps: int = 0, asked: int | None = None) -> Length:
+    """Enough steady steps for a stable figure and no more; whole epochs where these are short."""
+    target = min(MOST_S, max(LEAST_S, SHARE_OF_STARTUP * startup_s))
+    steps = asked or min(MOST_STEPS, max(LEAST_STEPS, math.ceil(target / max(step_s, 1e-6))))
+    if not asked and 2 <= epoch_steps <= EPOCH_TIMES * steps:
+        # One more than needed: the end of warm-up falls into the first.
+        steps = (math.ceil(steps / epoch_steps) + 1) * epoch_steps
+    return Length(steps=steps, process_s=startup_s + (steps + steps // 4) * step_s + AROUND_S)
+
+
+def rounds_for(left_s: float, process_s: float, arms: int) -> int:
+    """Rounds that *left_s* has room for, each of *arms* candidates and the baseline."""
+    return max(0, math.floor(left_s / (process_s * (arms + 1))))
+
+
+def together_s(process_s: float, candidates: int, rounds: int = LEAST_ROUNDS) -> float:
+    """What is kept back for measuring the kept fixes together; nothing for a single candidate."""
+    return 2 * rounds * process_s if candidates > 1 else 0.0
+
+
+def expected(candidates: int, process_s: float, limit_s: float) -> tuple[float, float]:
+    """Seconds from now: when all is clear after the first look, and when nothing is before the last one."""
+    clear = ((candidates + 1) * ROUNDS + (2 * TOGETHER_ROUNDS if candidates > 1 else 0)) * process_s
+    unclear = (candidates + 1) * MOST_ROUNDS * process_s
+    return min(limit_s, clear), min(limit_s, max(clear, unclear))

@@ -1,0 +1,366 @@
+"""The search: rounds of fresh processes, baseline and candidates in turn, until each candidate has a verdict.
+
+Every round runs the baseline and all candidates that are still open, forwards and backwards in turn (A B C, C B A, …), so that
+a machine that slows down favours nobody. Looks at the data come after the rounds that `stats.paired` plans, and spend one
+allowance for false claims. The first round drops only what is clearly slower. Where the time does not allow rounds enough for
+all, the most promising go on and the others stay open, which is said.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
+
+from ..errors import PerfkitError
+from ..model.records import Interval
+from ..stats import paired
+from . import guards, plan
+from .candidates import Candidate, joined
+from .trial import BASELINE, Interrupted, Trial
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+State = Literal["keep", "drop", "inconclusive", "not-applicable"]
+
+# A gain below this is not worth a change to anybody's code.
+WORTH = 0.01
+# What can at best save less than this is dropped: no more time is spent on telling it from nothing.
+SMALL = 0.02
+# In a first round nothing is known of the noise: only what is slower by more than this is dropped then.
+CLEARLY_SLOWER = 0.15
+# Where there is no time to measure all alone, those that saved this much at first sight are confirmed as one.
+PROMISING = 0.05
+# Each end of a shown interval is wrong in so many cases (95 % for both).
+SHOWN = 0.025
+# For dropping, an error costs little: at this one-sided level.
+DROPS = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What is known of a candidate."""
+
+    state: State
+    #: Fraction of the time per sample that it saves: 95 % interval, an end None where nothing bounds it; None without a trial.
+    measured: Interval | None
+    estimate: float | None
+    reason: str
+    loss: guards.Loss
+    memory: dict[str, object]
+    #: Processes of it that were measured.
+    processes: int
+    method: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Together:
+    """The kept fixes as one."""
+
+    candidates: tuple[Candidate, ...]
+    verdict: Verdict
+
+
+@dataclass
+class Search:
+    """One search. ``run`` fills in `verdicts` and `together`; after Interrupted they hold what is known."""
+
+    candidates: list[Candidate]
+    #: (arm, candidate or None for the baseline, round) → Trial; raises Interrupted.
+    runner: Callable[[str, Candidate | None, int], Trial]
+    process_s: float
+    limit_s: float
+    #: Whether changes that make another training may be kept together with the others.
+    allow_other_training: bool = False
+    say: Callable[[str], None] = lambda _line: None
+    clock: Callable[[], float] = time.monotonic
+    trials: dict[str, list[Trial]] = field(default_factory=lambda: defaultdict(list))
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    together: Together | None = None
+    #: Said of the whole: what was not steady, what there was no time for.
+    notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._began = self.clock()
+        self._arms = {candidate.label: candidate for candidate in self.candidates}
+        self._round = 0
+        self._cut_short = "no time left"
+        self._spent = 0.0  # of the allowance for false claims
+
+    # --- the course of it
+
+    def run(self) -> None:
+        """Measure and decide. Raises PerfkitError when the baseline itself cannot be measured, and Interrupted."""
+        try:
+            self._alone()
+            self._as_one()
+        except (Interrupted, KeyboardInterrupt):
+            self._cut_short = "interrupted"
+            raise
+        finally:
+            self._settle()
+
+    def _alone(self) -> None:
+        if not self.candidates:
+            return
+        self._run_round(self._open())
+        self._drop_slower()
+        open_now = self._open()
+        going_on = self._narrow(open_now)
+        if len(going_on) < len(open_now) and len(promising := self._promising(open_now)) > 1:
+            self._at_once(promising)
+            return
+        rounds = min(plan.MOST_ROUNDS, 1 + self._rounds_left(len(going_on)))
+        looks = paired.looks(rounds)
+        self._look(looks.get(1, 0.0))
+        while going_on and self._round < rounds and self._has_time(len(going_on) + 1):
+            self._run_round(going_on)
+            self._look(looks.get(self._round, 0.0))
+            going_on = [candidate for candidate in going_on if candidate.label not in self.verdicts]
+
+    def _at_once(self, promising: list[Candidate]) -> None:
+        """Without the time to measure each alone: all that promise much as one, beside the original."""
+        self.notes.append(
+            "too little time to measure each fix alone: what saved much at first sight was measured as one"
+        )
+        arm = self._as_arm(promising)
+        first = self._round
+        while self._round < first + plan.TOGETHER_ROUNDS and self._has_time(2) and arm.label not in self.verdicts:
+            self._run_round([arm])
+        self._look(self._rest())
+        if self._measured(arm.label):
+            self.together = Together(candidates=tuple(promising), verdict=self._judged(arm, self._rest()))
+
+    def _promising(self, candidates: list[Candidate]) -> list[Candidate]:
+        """Those that saved much at first sight, of each family the one that saved most, most first."""
+        return self._best_of_families([c for c in candidates if self._value(c) < math.log1p(-PROMISING)])
+
+    def _as_one(self) -> None:
+        """Measure the kept fixes together; without the least of them again where they get in each other's way."""
+        kept = [c for c in self.candidates if c.label in self.verdicts and self.verdicts[c.label].state == "keep"]
+        chosen = self._best_of_families(kept)
+        while len(chosen) > 1 and self.together is None:
+            arm, best, first = self._as_arm(chosen), chosen[0], self._round
+            while self._round < first + plan.TOGETHER_ROUNDS and self._has_time(3) and arm.label not in self.verdicts:
+                self._run_round([best, arm])
+            if arm.label in self.verdicts or (self._measured(arm.label) and self._is_worse(arm, best)):
+                reason = (
+                    self.verdicts[arm.label].reason
+                    if arm.label in self.verdicts
+                    else "it gains nothing beside the others"
+                )
+                self.notes.append(f"{chosen[-1].label} was left out of the whole: {reason}")
+                chosen = chosen[:-1]
+            elif self._measured(arm.label):
+                self.together = Together(candidates=tuple(chosen), verdict=self._judged(arm, self._rest()))
+            else:
+                self.notes.append("no time was left to measure the kept fixes together")
+                return
+        if len(chosen) == 1:
+            self.together = Together(candidates=tuple(chosen), verdict=self.verdicts[chosen[0].label])
+
+    def _as_arm(self, candidates: Sequence[Candidate]) -> Candidate:
+        arm = joined(candidates)
+        self._arms[arm.label] = arm
+        return arm
+
+    def _best_of_families(self, candidates: list[Candidate]) -> list[Candidate]:
+        """Of each family what saves most, most first; other trainings only where they are allowed."""
+        families: dict[str, Candidate] = {}
+        for candidate in sorted(candidates, key=self._value):
+            if self.allow_other_training or not self._is_other_training(candidate):
+                families.setdefault(candidate.family, candidate)
+        return list(families.values())
+
+    # --- rounds
+
+    def _open(self) -> list[Candidate]:
+        return [candidate for candidate in self.candidates if candidate.label not in self.verdicts]
+
+    def _run_round(self, arms: Sequence[Candidate]) -> None:
+        number = self._round
+        order: list[Candidate | None] = [None, *arms]
+        for candidate in order if number % 2 == 0 else order[::-1]:
+            name = BASELINE if candidate is None else candidate.label
+            if name in self.verdicts and self.verdicts[name].state != "keep":
+                continue  # it broke earlier in this round
+            self._take(self.runner(name, candidate, number), candidate)
+        self._round += 1
+
+    def _take(self, trial: Trial, candidate: Candidate | None) -> None:
+        if candidate is None and trial.state != "measured":
+            if not self._measured(BASELINE):
+                raise PerfkitError(f"the unchanged script cannot be measured: {trial.reason}")
+            self.notes.append(f"the unchanged script failed in round {trial.round + 1}: {trial.reason}")
+            return
+        self.trials[trial.arm].append(trial)
+        if trial.state == "measured":
+            return
+        state: State = "not-applicable" if trial.state == "not-applicable" else "drop"
+        if state == "not-applicable":
+            self.trials[trial.arm].remove(trial)  # the plain script again: no trial of this fix
+        self.verdicts[trial.arm] = self._verdict(trial.arm, state, trial.reason)
+
+    def _narrow(self, candidates: list[Candidate]) -> list[Candidate]:
+        """As many of them, the most promising first, as there is time for rounds enough."""
+        ranked = sorted(candidates, key=self._value)
+        kept = list(ranked)
+        while len(kept) > 1 and 1 + self._rounds_left(len(kept)) < plan.LEAST_ROUNDS:
+            kept.pop()
+        if len(kept) < len(ranked):
+            self.notes.append(
+                f"time for {len(kept)} of {len(ranked)} fixes after the first round: a larger --max-minutes looks at all"
+            )
+        return [candidate for candidate in candidates if candidate in kept]
+
+    def _rounds_left(self, arms: int) -> int:
+        reserve = plan.together_s(self.process_s, arms)
+        return plan.rounds_for(self._left_s() - reserve, self._mean_s(), arms)
+
+    def _mean_s(self) -> float:
+        """Length of a process: as seen, once some have been."""
+        seen = [trial.wall_s for trials in self.trials.values() for trial in trials]
+        return sum(seen) / len(seen) + plan.AROUND_S if seen else self.process_s
+
+    def _left_s(self) -> float:
+        return self.limit_s - (self.clock() - self._began)
+
+    def _has_time(self, processes: int) -> bool:
+        return self._left_s() >= processes * self._mean_s()
+
+    # --- looks
+
+    def _drop_slower(self) -> None:
+        for candidate in self._open():
+            if math.expm1(self._value(candidate)) > CLEARLY_SLOWER:
+                self._decide(candidate.label, "drop", "slower here, at the first look")
+
+    def _look(self, alpha: float) -> None:
+        """Judge all that are open, at *alpha*; nothing without."""
+        if not alpha:
+            return
+        self._spent += alpha
+        for candidate in self._open():
+            found = self._judged(candidate, alpha)
+            if found.state != "inconclusive":
+                self._decide(candidate.label, found.state, found.reason)
+
+    def _judged(self, candidate: Candidate, alpha: float) -> Verdict:
+        """The verdict on what is known of a candidate, false gains at *alpha*."""
+        name = candidate.label
+        bounds = self._bounds(name, alpha)
+        at_best = 1 - math.exp(self._bounds(name, DROPS).low)
+        if bounds.high < math.log1p(-WORTH):
+            return self._kept(candidate)
+        if at_best < SMALL:
+            slower = self._bounds(name, DROPS).low > 0
+            return self._verdict(name, "drop", "slower here" if slower else f"saves less than {SMALL:.0%}, if anything")
+        return self._verdict(name, "inconclusive", self._why_open(name))
+
+    def _kept(self, candidate: Candidate) -> Verdict:
+        loss = self._loss(candidate.label)
+        if loss.state == "not finite":
+            return self._verdict(candidate.label, "drop", "faster, but the loss is no longer finite")
+        if not loss.ok:
+            reason = (
+                f"faster, but the loss differs: {loss.candidate:.4g} against {loss.baseline:.4g} ± {loss.tolerance:.2g}"
+            )
+            return self._verdict(candidate.label, "drop", reason)
+        reason = "another training: fewer updates for the same samples" if loss.state == "other training" else "faster"
+        return self._verdict(candidate.label, "keep", reason)
+
+    def _decide(self, name: str, state: State, reason: str) -> None:
+        self.verdicts[name] = self._verdict(name, state, reason)
+        self.say(f"{name}: {state} ({reason})")
+
+    def _rest(self) -> float:
+        """What is left of the allowance, for a last look."""
+        return max(paired.FALSE_CLAIMS - self._spent, paired.FALSE_CLAIMS * min(paired.SPENT.values()))
+
+    def _settle(self) -> None:
+        """Every candidate has a verdict at the end, whatever ended it."""
+        for candidate in self._open():
+            if self._measured(candidate.label):
+                self.verdicts[candidate.label] = self._judged(candidate, self._rest())
+            else:
+                self.verdicts[candidate.label] = self._verdict(
+                    candidate.label, "inconclusive", f"not tried: {self._cut_short}"
+                )
+        # What was decided early has learnt from all that came later.
+        for name, old in list(self.verdicts.items()):
+            if self._measured(name):
+                self.verdicts[name] = self._verdict(name, old.state, old.reason)
+        if self.together is not None and len(self.together.candidates) == 1:
+            self.together = replace(self.together, verdict=self.verdicts[self.together.candidates[0].label])
+        if restless := [name for name, trials in self.trials.items() if trials and not _settled(trials)]:
+            self.notes.append(
+                f"the steps never settled in: {', '.join(restless)}; their figures are means over a drift"
+            )
+
+    # --- what is known of an arm
+
+    def _observations(self) -> list[paired.Observation]:
+        return [
+            paired.Observation(arm=name, round=trial.round, value=math.log(trial.figures.seconds))
+            for name, trials in self.trials.items()
+            for trial in trials
+            if trial.state == "measured" and trial.figures.seconds
+        ]
+
+    def _bounds(self, name: str, alpha: float, against: str = BASELINE) -> paired.Bounds:
+        return paired.compare(self._observations(), name, against, alpha)
+
+    def _verdict(self, name: str, state: State, reason: str) -> Verdict:
+        bounds = self._bounds(name, SHOWN)
+        has_estimate = not math.isnan(bounds.value)
+        return Verdict(
+            state=state,
+            measured=Interval(low=1 - math.exp(bounds.high), high=1 - math.exp(bounds.low)) if has_estimate else None,
+            estimate=1 - math.exp(bounds.value) if has_estimate else None,
+            reason=reason,
+            loss=self._loss(name),
+            memory=guards.memory(self._measured(name), self.trials[BASELINE]),
+            processes=len(self._measured(name)),
+            method=bounds.method,
+        )
+
+    def _loss(self, name: str) -> guards.Loss:
+        other = self._is_other_training(self._arms[name])
+        return guards.loss(self._measured(name), self.trials[BASELINE], is_other_training=other)
+
+    def _is_other_training(self, candidate: Candidate) -> bool:
+        """Told by the fix, or seen: another number of samples in a step."""
+        if candidate.is_other_training:
+            return True
+        ours, theirs = (
+            [trial.figures.samples_per_step for trial in self.trials[name] if trial.figures.samples_per_step]
+            for name in (candidate.label, BASELINE)
+        )
+        return bool(ours and theirs and abs(ours[0] / theirs[0] - 1) > WORTH)
+
+    def _is_worse(self, arm: Candidate, best: Candidate) -> bool:
+        """Whether all as one are surely slower than the best alone, or clearly so at sight."""
+        bounds = self._bounds(arm.label, DROPS, best.label)
+        return bounds.low > 0 or bounds.value > -math.log1p(-SMALL)
+
+    def _value(self, candidate: Candidate) -> float:
+        """The estimate, as a log ratio: negative is faster; what was not measured comes last."""
+        value = self._bounds(candidate.label, SHOWN).value
+        return math.inf if math.isnan(value) else value
+
+    def _measured(self, name: str) -> list[Trial]:
+        return [trial for trial in self.trials[name] if trial.state == "measured"]
+
+    def _why_open(self, name: str) -> str:
+        bounds = self._bounds(name, SHOWN)
+        if math.isinf(bounds.high):
+            return "too few processes to say; a larger --max-minutes"
+        return "the interval holds both a gain and none; a larger --max-minutes, or a quieter machine"
+
+
+def _settled(trials: list[Trial]) -> bool:
+    steady = [trial.figures.steady for trial in trials if trial.state == "measured"]
+    return not steady or sum(steady) * 2 >= len(steady)

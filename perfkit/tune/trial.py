@@ -1,0 +1,120 @@
+"""One trial: a fresh process with some fixes, a bounded number of steady steps, and what it said of itself."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..advise.evidence import Evidence
+from ..analyze.memory_samples import endings
+from ..launch.request import Request
+from ..runs.reader import Run
+from . import figures
+from .figures import Figures
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from ..launch.request import Outcome
+    from ..model.records import Fix
+
+Row = dict[str, Any]
+#: measured: it has a figure, and every fix acted · not-applicable: a fix found nothing to act on, so it says nothing ·
+#: failed: the script or a fix broke, it ran out of memory or of time, or no steady steps came.
+State = Literal["measured", "not-applicable", "failed"]
+
+BASELINE = "baseline"
+# Losses that the ledger keeps of one process.
+MOST_LOSSES = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """What came of one process."""
+
+    arm: str
+    round: int
+    state: State
+    #: Why it is not `measured`; for one that is, how its fixes proved that they acted.
+    reason: str
+    figures: Figures
+    #: The run's id, in the tune's own folder; None when nothing was recorded.
+    run: str | None
+    exit_code: int
+    #: From its start to its end, perfkit's own reading left out.
+    wall_s: float
+
+    def row(self) -> Row:
+        """As the ledger keeps it."""
+        return asdict(self)
+
+    @classmethod
+    def from_row(cls, row: Row) -> Trial:
+        """The trial that `row` was made of. Raises TypeError or KeyError for something else."""
+        found = Figures(**{**row["figures"], "losses": [(at, loss) for at, loss in row["figures"]["losses"]]})
+        return cls(**{**row, "figures": found})
+
+
+class Interrupted(Exception):  # noqa: N818
+    """A person pressed Ctrl-C; the process that ran then counts for nothing."""
+
+
+def run(request: Request, arm: str, number: int, fixes: tuple[Fix, ...], launch: Callable[[Request], Outcome]) -> Trial:
+    """Run *request* with *fixes* as the trial of *arm* in round *number*. Raises Interrupted."""
+    started = time.monotonic()
+    outcome = launch(replace(request, fixes=fixes))
+    wall_s = time.monotonic() - started
+    if outcome.path is None:
+        raise RuntimeError(outcome.unrecorded or "nothing was recorded")
+    return judged(outcome.path, arm, number, outcome.exit_code, wall_s)
+
+
+def judged(path: Path, arm: str, number: int, exit_code: int, wall_s: float) -> Trial:
+    """The trial that was recorded in *path*."""
+    found = Run(path)
+    read = figures.read(Evidence(found))
+    state, reason = _state(found, read, exit_code)
+    thinned = replace(read, losses=_thinned(read.losses))
+    return Trial(
+        arm=arm,
+        round=number,
+        state=state,
+        reason=reason,
+        figures=thinned,
+        run=path.name,
+        exit_code=exit_code,
+        wall_s=wall_s,
+    )
+
+
+def _state(run: Run, read: Figures, exit_code: int) -> tuple[State, str]:
+    for fix in read.fixes:
+        if fix["state"] == "not-applicable":
+            return "not-applicable", str(fix.get("reason") or f"{fix['name']} found nothing to act on")
+    if any(ending.get("memory") for ending in endings(run)):
+        return "failed", "out of memory"
+    if exit_code:
+        return "failed", _how_it_ended(run, exit_code)
+    for fix in read.fixes:
+        if fix["state"] != "applied":
+            return "failed", f"{fix['name']}: {fix.get('reason') or 'it gave no proof that it acted'}"
+    if read.seconds is None:
+        return "failed", read.problem or "its steps could not be timed"
+    return "measured", "; ".join(f"{fix['name']} acted {fix.get('count') or 1} times" for fix in read.fixes)
+
+
+def _how_it_ended(run: Run, exit_code: int) -> str:
+    raised = next((ending.get("exception") for ending in endings(run)), None)
+    if exit_code == 137:
+        return "killed from outside, most likely for its memory"
+    return f"the script ended with {raised}" if raised else f"the script ended with exit code {exit_code}"
+
+
+def _thinned(losses: list[tuple[float, float | None]]) -> list[tuple[float, float | None]]:
+    every = -(-len(losses) // MOST_LOSSES)
+    if every <= 1:
+        return losses
+    bad = {position for position, (_, loss) in enumerate(losses) if loss is None}
+    return [pair for position, pair in enumerate(losses) if position % every == 0 or position in bad][: 2 * MOST_LOSSES]
