@@ -5,6 +5,8 @@ signals: what the terminal sends (Ctrl-C, Ctrl-\; the kernel marks it SI_KERNEL)
 already, and so has what went to the whole group (`canary`), while what a process sends to us alone is
 passed on. We block those signals and collect them (`signals`), so that none of them can interrupt us
 in the middle of a write. The child gets the mask and the dispositions that we were started with.
+
+A child *apart* (a trial) has a session and streams of its own: no terminal reaches it, and what asks us to stop ends it.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from .canary import Canary
 from .signals import Received, collect
@@ -26,6 +29,7 @@ FORWARDED = frozenset(
     if hasattr(signal, name)
 )
 COLLECTED = FORWARDED | {signal.SIGCHLD}
+STOPPING = FORWARDED - {getattr(signal, name, None) for name in ("SIGUSR1", "SIGUSR2")}
 PR_SET_PTRACER = 0x59616D61  # linux/prctl.h ("Yama"): who may trace this process where ptrace_scope is 1
 TICK_S = 0.05
 
@@ -41,20 +45,31 @@ class Ended:
     cpu_ns: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Streams:
+    """Descriptors of a child that runs apart."""
+
+    stdin: int
+    stdout: int
+    stderr: int
+
+
 class Child:
     """The supervised process. Use as: ``Child.start(...)`` in the main thread before any other starts,
     ``wait``.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes], mask: set[signal.Signals], canary: Canary) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], mask: set[signal.Signals], canary: Canary | None) -> None:
         self._process = process
         self._canary = canary
         self._mask = mask
         self.pid = process.pid
         self.started_monotonic_ns = time.monotonic_ns()
+        #: The signal that asked us to stop, of a child apart.
+        self.interrupted: int | None = None
 
     @classmethod
-    def start(cls, argv: list[str], environ: Mapping[str, str]) -> Child:
+    def start(cls, argv: list[str], environ: Mapping[str, str], *, apart: Streams | None = None) -> Child:
         """Execute *argv* here and now. Raises OSError when it cannot be."""
         mask = {signal.Signals(s) for s in signal.pthread_sigmask(signal.SIG_BLOCK, COLLECTED)}
         # A parent that ignores SIGCHLD leaves that to us, and the kernel would reap our child unseen.
@@ -62,12 +77,14 @@ class Child:
         if ignored:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         prepare = _preparation(mask, ignore_sigchld=ignored)
-        canary = Canary(FORWARDED)
+        canary = Canary(FORWARDED) if apart is None else None
+        settings: dict[str, Any] = {} if apart is None else {**vars(apart), "start_new_session": True}
         try:
             # preexec_fn is safe here: no thread has been started yet.
-            process = subprocess.Popen(argv, env=dict(environ), close_fds=False, preexec_fn=prepare)
+            process = subprocess.Popen(argv, env=dict(environ), close_fds=False, preexec_fn=prepare, **settings)
         except BaseException:
-            canary.stop()
+            if canary is not None:
+                canary.stop()
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             raise
         return cls(process, mask, canary)
@@ -87,15 +104,31 @@ class Child:
 
     def release(self) -> None:
         """Drop the signals that came while we were finishing, and receive them as before."""
-        self._canary.stop()
+        if self._canary is not None:
+            self._canary.stop()
         while collect(COLLECTED, 0) is not None:
             pass
         signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
 
+    def kill(self) -> None:
+        """End it and its process group at once."""
+        if self._process.returncode is None:
+            os.killpg(self.pid, signal.SIGKILL)
+
     def _pass_on(self, received: Received) -> None:
+        if self._canary is None:
+            self._stop_or_pass_on(received.number)
+            return
         if received.from_terminal or self._canary.heard(received.number):
             return
         os.kill(self.pid, received.number)  # not reaped yet, so the number is still its own
+
+    def _stop_or_pass_on(self, number: int) -> None:
+        if number in STOPPING:
+            self.interrupted = number
+            self.kill()
+        else:
+            os.kill(self.pid, number)
 
     def _reap(self) -> Ended | None:
         pid, status, usage = os.wait4(self.pid, os.WNOHANG)

@@ -28,6 +28,7 @@ class Stat:
     state: str
     cpu_ns: int  # its own, all threads
     reaped_cpu_ns: int  # of children it has waited for
+    session: int
     start_ticks: int  # tells a reused number
     rss_bytes: int
 
@@ -48,6 +49,7 @@ def read_stat(pid: int) -> Stat | None:
         state=chr(fields[0][0]),
         cpu_ns=(user + system) * TICK_NS,
         reaped_cpu_ns=(reaped_user + reaped_system) * TICK_NS,
+        session=int(fields[3]),
         start_ticks=int(fields[19]),
         rss_bytes=int(fields[21]) * PAGE_BYTES,
     )

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ..errors import RunError
 from ..model.records import RunInfo, Status
 from . import command, environment, fixes, handshake, interpreter, rundir, script_facts
 from .aftermath import Aftermath
@@ -28,12 +29,36 @@ FACTS_TIMEOUT_S = 3.0
 Announce = Callable[[str], None]
 
 
-def profile(request: Request, *, announce: Announce = lambda _line: None) -> Outcome:
+class Surroundings:
+    """What the command runs in and what becomes of that. As it stands here: as without perfkit."""
+
+    #: Whether the command is run also when it cannot be recorded.
+    runs_unrecorded = True
+
+    def start(self, run: Path, argv: list[str], environ: dict[str, str]) -> Child:
+        """Start it. Raises OSError when it cannot be executed."""
+        return Child.start(argv, environ)
+
+    def tick(self, child: Child) -> None:
+        """Called about twenty times per second while it runs; never waits."""
+
+    def ended(self, child: Child, ended: Ended) -> Ended:
+        """It has ended: clear up, and say how that is to be taken."""
+        return ended
+
+
+def profile(
+    request: Request,
+    *,
+    announce: Announce = lambda _line: None,
+    surroundings: Surroundings | None = None,
+) -> Outcome:
     """Run *request* to its end and record it. *announce* gets lines meant for a person (stderr).
 
-    Raises CommandNotFound when there is nothing to run, UsageError for an unknown fix. Call it in the main thread, before others are
-    started.
+    Raises CommandNotFound when there is nothing to run, UsageError for an unknown fix, and RunError when it cannot be recorded and
+    is not to run without. Call it in the main thread, before others are started.
     """
+    around = surroundings or Surroundings()
     fixes.check(request.fixes)
     python = interpreter.choose(request.python)
     argv = command.build(request, python)
@@ -44,8 +69,11 @@ def profile(request: Request, *, announce: Announce = lambda _line: None) -> Out
         fixes.write(run, request.fixes)
         info = InfoFile(run, _first_info(request, run, argv, python))
     except OSError as error:
-        return _unrecorded(argv, f"cannot record into {request.results_root}: {error}", announce)
-    return _recorded(request, run, info, argv, announce)
+        reason = f"cannot record into {request.results_root}: {error}"
+        if not around.runs_unrecorded:
+            raise RunError(reason) from error
+        return _unrecorded(argv, reason, announce)
+    return _recorded(request, run, info, argv, announce, around)
 
 
 def _unrecorded(argv: list[str], reason: str, announce: Announce) -> Outcome:
@@ -56,17 +84,19 @@ def _unrecorded(argv: list[str], reason: str, announce: Announce) -> Outcome:
     return Outcome(path=None, exit_code=ended.exit_code, status=_status(ended), unrecorded=reason)
 
 
-def _recorded(request: Request, run: Path, info: InfoFile, argv: list[str], announce: Announce) -> Outcome:
+def _recorded(
+    request: Request, run: Path, info: InfoFile, argv: list[str], announce: Announce, around: Surroundings
+) -> Outcome:
     environ = environment.child_environment(
         os.environ, run, {**request.options, **fixes.option(request.fixes)}, os.getpid()
     )
     clocks = time.monotonic_ns(), time.time_ns()
     try:
-        child = Child.start(argv, environ)
+        child = around.start(run, argv, environ)
     except OSError as error:
         return _not_executable(run, info, argv, error, announce)
     info.update(pid=child.pid, started_monotonic_ns=clocks[0], started_realtime_ns=clocks[1])
-    ended = _watched(request, run, info, argv, child)
+    ended = _watched(request, run, info, argv, child, around)
     rundir.free_reserve(run)
     if info.failure:
         announce(f"warning: the recording is incomplete: {info.failure}")
@@ -74,7 +104,7 @@ def _recorded(request: Request, run: Path, info: InfoFile, argv: list[str], anno
     return Outcome(path=run, exit_code=ended.exit_code, status=_status(ended))
 
 
-def _watched(request: Request, run: Path, info: InfoFile, argv: list[str], child: Child) -> Ended:
+def _watched(request: Request, run: Path, info: InfoFile, argv: list[str], child: Child, around: Surroundings) -> Ended:
     """Wait for the end with all samplers at work, and write down how it ended."""
     session = Session(run, child.pid, stacks=request.stacks, traced=not request.options.get("no_trace"))
     aftermath = Aftermath()
@@ -83,10 +113,11 @@ def _watched(request: Request, run: Path, info: InfoFile, argv: list[str], child
 
     def tick() -> None:
         session.tick()
+        around.tick(child)
         if found := facts.take():
             info.update(**found)
 
-    ended = child.wait(tick)
+    ended = around.ended(child, child.wait(tick))
     # Said first of all: whatever happens to us from here on, the run has ended like this.
     ending: dict[str, Any] = {"status": _status(ended), "exit_code": ended.exit_code}
     info.update(**ending, ended_monotonic_ns=ended.ended_monotonic_ns)
@@ -124,4 +155,4 @@ def _first_info(request: Request, run: Path, argv: list[str], python: interprete
     )
 
 
-__all__ = ["Announce", "Outcome", "Request", "profile"]
+__all__ = ["Announce", "Outcome", "Request", "Surroundings", "profile"]
