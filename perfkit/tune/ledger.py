@@ -117,7 +117,9 @@ def read(path: Path) -> Ledger:
 def unfinished(root: Path, key: Row | None = None) -> Ledger | None:
     """The newest tune below *root* that was interrupted, of this *key* where one is given; None without."""
     folder = root / layout.TUNES
-    names = sorted((entry.name for entry in os.scandir(folder) if entry.is_dir()), reverse=True) if folder.is_dir() else []
+    names = (
+        sorted((entry.name for entry in os.scandir(folder) if entry.is_dir()), reverse=True) if folder.is_dir() else []
+    )
     for name in names:
         try:
             found = read(folder / name)
