@@ -58,8 +58,11 @@ class CallPatches:
         self._leave_alone(function)
 
     def _leave_alone(self, function):
-        if self._skip is not None:
-            self._skip(function.__code__)
+        codes = [function.__code__] if self._skip is not None else []
+        while codes:
+            code = codes.pop()
+            self._skip(code)
+            codes.extend(each for each in code.co_consts if isinstance(each, type(code)))  # of functions within it
 
     def correct_compiler(self, utils, *_):
         """After ``torch._dynamo.utils`` was imported, perhaps while nn.Module's call was replaced."""

@@ -42,6 +42,7 @@ class Roots:
         self.forwards_since_backward = self.backwards = 0
         self.forward_seen = False  # since the last backward
         self.settled = False  # the optimizer is the clock and every root is known: less to do at each call
+        self.around = None  # patches.root_calls.RootCalls, if a fix acts around the calls of models
 
     # -- discovery -------------------------------------------------------------------------------------------------
 
@@ -97,7 +98,8 @@ class Roots:
         """Give the root class a ``__call__`` that marks."""
         # Of nn.Module itself the current __call__ is looked up at each call: a trace window replaces it for a while.
         plain = cls.__call__ is self.module.__call__
-        marked = self._marked_call(None if plain else cls.__call__)
+        own = None if plain else cls.__call__
+        marked = self._marked_call(own if self.around is None else self.around.wrap(own))
         self.marked.add(marked)
         self.session.undo.append(("forward", self.session.calls.put(cls, marked)))
 
