@@ -30,6 +30,10 @@ def boot():
     watch = ImportWatch()
     watch.when("torch", _Framework(run_dir, started_ns, watch))
     sys.meta_path.insert(0, watch)
+    if "watch=1" in os.environ.get(OPTIONS_VARIABLE, ""):
+        from .effects import Effects  # asked for, too
+
+        Effects(run_dir).arm(watch)
     if "step_on=" in os.environ.get(OPTIONS_VARIABLE, ""):
         # Asked for by name: the session opens before any framework, at the price of a few standard modules.
         from . import session

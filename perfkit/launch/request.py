@@ -26,7 +26,7 @@ class Request:
     results_root: Path
     #: `--python`; None lets `interpreter.choose` decide.
     python: str | None = None
-    #: Options of the guest (`trace_steps`, `no_trace`, `trace_at`, `steps`, `seconds`, `step_on` …); None =
+    #: Options of the guest (`trace_steps`, `no_trace`, `trace_at`, `steps`, `seconds`, `step_on`, `watch` …); None =
     #: not given.
     options: Mapping[str, OptionValue] = field(default_factory=dict)
     #: Changes that are made to the script from inside while it runs (`inside.patches`); unknown names raise UsageError.

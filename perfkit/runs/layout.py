@@ -16,6 +16,7 @@
         nvml.jsonl                    device samples (launch.nvml)
         stacks-<name>.txt             collapsed stacks with counts (launch.stacks)
         script.json                   habits found in the script's source (launch.script_facts)
+        effects.jsonl                 files, hosts and programs that it touched, where asked for (inside.effects)
         stdout.txt, stderr.txt        of a trial: the end of what it printed, secrets masked (launch.trial)
         stacks.json                   when each stack window was open, and at what rate
         rank-00000/                   one folder per process that steps
@@ -39,6 +40,7 @@ NVML_SAMPLES = "nvml.jsonl"
 STACKS_INDEX = "stacks.json"
 SCRIPT_FACTS = "script.json"
 ENDINGS = "endings.jsonl"
+EFFECTS = "effects.jsonl"
 STDOUT = "stdout.txt"
 STDERR = "stderr.txt"
 

@@ -16,12 +16,12 @@ def _libc() -> ctypes.CDLL:
 
 
 def unshare(flags: int) -> None:
-    """Leave namespaces: unshare(2). Raises OSError."""
+    """Leave the namespaces of our parent. Raises OSError."""
     _checked(_libc().unshare(flags), "unshare")
 
 
 def mount(source: str, target: str, kind: str | None, flags: int, data: str = "") -> None:
-    """Attach a file system: mount(2). Raises OSError that names the target."""
+    """Attach a file system. Raises OSError that names the target."""
     result = _libc().mount(
         os.fsencode(source),
         os.fsencode(target),
@@ -33,7 +33,7 @@ def mount(source: str, target: str, kind: str | None, flags: int, data: str = ""
 
 
 def prctl(option: int, value: int) -> None:
-    """Change an attribute of this process: prctl(2) with one argument. Raises OSError."""
+    """Change an attribute of this process. Raises OSError."""
     _checked(_libc().prctl(option, ctypes.c_ulong(value), 0, 0, 0), "prctl")
 
 
