@@ -10,6 +10,7 @@ import click
 
 from ..errors import PerfkitError, UsageError
 from . import options
+from .script import ScriptCommand, checked_step_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,57 +18,6 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound="Callable[..., Any]")
 
 _TRACE_AT = re.compile(r"step:(\d+)")
-_SHORT_MODULE = re.compile(r"-[a-ln-z]*m(.*)")
-
-
-class ProfileCommand(click.Command):
-    """Stops reading options at the script, module or ``--``: all that follows is the script's."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Split off what is to be run, then parse the options before it as usual."""
-        own, kind, rest = split(args, self._value_options())
-        ctx.obj = (kind, rest)
-        ctx.default_map = _project_defaults({param.name for param in self.params if param.name})
-        return super().parse_args(ctx, own)
-
-    def _value_options(self) -> set[str]:
-        given = [param for param in self.params if isinstance(param, click.Option)]
-        return {name for param in given if not param.is_flag and not param.count for name in param.opts}
-
-
-def _project_defaults(names: set[str]) -> dict[str, Any]:
-    """Options as [tool.perfkit] sets them: ``trace_steps``, ``no_stacks``, ``for`` …"""
-    from ..runs.settings import project_settings
-
-    values = project_settings().values
-    found = {name.replace("-", "_"): value for name, value in values.items()}
-    if "for" in found:
-        found["duration"] = found.pop("for")
-    return {name: value for name, value in found.items() if name in names}
-
-
-def split(args: list[str], value_options: set[str]) -> tuple[list[str], str | None, list[str]]:
-    """Own options, what kind of thing is run, and its words (the target first).
-
-    ``-m MODULE …`` is a module, ``-- COMMAND …`` a command, the first word that is no option a script.
-    """
-    position = 0
-    while position < len(args):
-        word = args[position]
-        if word == "--":
-            return args[:position], "command", args[position + 1 :]
-        if word == "--module":
-            return args[:position], "module", args[position + 1 :]
-        if word.startswith("--module="):
-            return args[:position], "module", [word.partition("=")[2], *args[position + 1 :]]
-        if not word.startswith("-") or word == "-":
-            return args[:position], "script", args[position:]
-        if not word.startswith("--") and (module := _SHORT_MODULE.fullmatch(word)):
-            flags = word[: module.start(1) - 1]
-            own = [*args[:position], flags] if len(flags) > 1 else args[:position]
-            return own, "module", [*filter(None, [module[1]]), *args[position + 1 :]]
-        position += 2 if word in value_options else 1
-    return args, None, []
 
 
 def _option(name: str, help_text: str, **settings: Any) -> Callable[[F], F]:
@@ -78,7 +28,7 @@ def _option(name: str, help_text: str, **settings: Any) -> Callable[[F], F]:
 
 @click.command(
     "profile",
-    cls=ProfileCommand,
+    cls=ScriptCommand,
     options_metavar="[OPTIONS] (SCRIPT | -m MODULE | -- COMMAND) [ARGS]...",
     epilog="The exit code is the script's own (128 + n for a signal).",
 )
@@ -133,16 +83,13 @@ def profile(kind: str, words: list[str], given: dict[str, Any]) -> int:
 
 def guest_options(given: dict[str, Any]) -> dict[str, Any]:
     """What the guest in the script's process is told. Raises UsageError for a value that cannot be meant."""
-    step_on = given["step_on"]
-    if step_on is not None and not re.fullmatch(r"[\w.]+:[\w.]+", step_on):
-        raise UsageError(f"--step-on {step_on}: write MODULE:FUNCTION, such as train:update")
     return {
         "trace_steps": given["trace_steps"],
         "no_trace": True if given["no_trace"] else None,
         "trace_at": _trace_at(given["trace_at"]),
         "steps": given["steps"],
         "seconds": options.seconds(given["duration"], "--for") if given["duration"] else None,
-        "step_on": step_on,
+        "step_on": checked_step_on(given["step_on"]),
     }
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from perfkit.cli.profile import split
+from perfkit.cli.script import split
 
 VALUES = {"--json", "-o", "--steps"}
 
