@@ -39,9 +39,12 @@ class LoaderWorkers(LoaderPatch):
         self._refused = {}  # id of a loader -> reason; with the loaders kept in `_before` by `give`
         self._states = {}  # id of a loader -> state of its data set when its workers started
         self._uploads = False
+        self._waiting = weakref.WeakSet()  # iterators of which nothing was read yet
         self.replace(module.DataLoader, "__iter__", self._make_iter)
         self.replace(module._BaseDataLoaderIter, "_reset", self._make_reset)
+        self.replace(module._MultiProcessingDataLoaderIter, "_try_put_index", self._make_try_put_index)
         self.replace(module._MultiProcessingDataLoaderIter, "_next_data", self._make_next_data)
+        self.on_undo(self._prime_all)  # undone first, while priming is still ours
 
     # -- which loaders ---------------------------------------------------------------------------------------------
 
@@ -112,6 +115,7 @@ class LoaderWorkers(LoaderPatch):
             before = Randomness(self.torch, loader)
             self._prepare(loader)
             iterator = self._start(loader, original)
+            self._watch_ourselves(iterator)
             iterator._perfkit_rescue = _Rescue(self, loader, before)
             return iterator
         except Exception as error:
@@ -120,19 +124,25 @@ class LoaderWorkers(LoaderPatch):
             before.restore()
         return original(loader)  # raises by itself what is the script's own fault
 
+    def _watch_ourselves(self, iterator):
+        """A worker's death would be raised wherever the script happens to be; off torch's list, it shows as we wait for a batch."""
+        if iterator._worker_pids_set:
+            self.module._utils.signal_handling._remove_worker_pids(id(iterator))
+            iterator._worker_pids_set = False
+
     def _prepare(self, loader):
         workers, persistent = self._wanted(loader)
         if self.given(loader) is None:
-            was = {"num_workers": loader.num_workers, "persistent_workers": loader.persistent_workers}
+            # Named at once: workers of the default context would fix it, and the script may still set it.
+            context = loader.multiprocessing_context or multiprocessing.get_context(self._start_method(loader))
             self.give(
                 loader,
                 num_workers=workers,
                 persistent_workers=persistent,
                 prefetch_factor=int(self.parameters.get("prefetch_factor") or loader.prefetch_factor or 2),
+                _DataLoader__multiprocessing_context=context,
                 _iterator=None,  # one that the script's own workers have
             )
-            if not was["num_workers"] and self._start_method(loader) != multiprocessing.get_start_method(True):
-                self.give(loader, _DataLoader__multiprocessing_context=multiprocessing.get_context("fork"))
             self._pin(loader)
         self._renew_if_changed(loader)
 
@@ -182,8 +192,8 @@ class LoaderWorkers(LoaderPatch):
     # -- restarting iterators --------------------------------------------------------------------------------------
 
     def _make_reset(self, original):
-        """Random numbers are drawn where the plain script draws them: torch starts a multi-process iterator's sampler twice,
-        and draws no seed for workers that stay.
+        """Random numbers are drawn where the plain script draws them: torch starts a multi-process iterator's sampler twice
+        and at once, and draws no seed for workers that stay.
         """
 
         @functools.wraps(original)
@@ -192,6 +202,8 @@ class LoaderWorkers(LoaderPatch):
             if not before or id(loader) in self._refused or self.is_iterable(loader):
                 return original(iterator, loader, first_iter)
             iterator._perfkit_done = False
+            if not before["num_workers"]:
+                self._waiting.add(iterator)
             if first_iter:
                 return None if not before["num_workers"] else original(iterator, loader, first_iter)
             original(iterator, loader, first_iter)
@@ -203,6 +215,26 @@ class LoaderWorkers(LoaderPatch):
 
         return _reset
 
+    def _make_try_put_index(self, original):
+        """Nothing is asked of the sampler before the first batch is: until then a loader without workers asks nothing."""
+
+        @functools.wraps(original)
+        def _try_put_index(iterator):
+            if iterator not in self._waiting:
+                original(iterator)
+
+        return _try_put_index
+
+    def _prime(self, iterator):
+        """Send the workers their first batches."""
+        self._waiting.discard(iterator)
+        for _ in range(iterator._prefetch_factor * iterator._num_workers):
+            iterator._try_put_index()
+
+    def _prime_all(self):
+        for iterator in list(self._waiting):
+            self._prime(iterator)
+
     # -- reading iterators -----------------------------------------------------------------------------------------
 
     def _make_next_data(self, original):
@@ -213,6 +245,7 @@ class LoaderWorkers(LoaderPatch):
                 return original(iterator)
             if rescue.single is not None:
                 return rescue.single._next_data()
+            rescue.begin(iterator)
             try:
                 data = original(iterator)
             except StopIteration:
@@ -239,8 +272,16 @@ class _Rescue:
         self._patch, self._loader, self._before = patch, weakref.ref(loader), before
         self._was = patch.given(loader)
         self._plain = _without_workers(loader)
+        self._at_first_batch = None
         self.single = None
         self.proven = False
+
+    def begin(self, iterator):
+        """A batch is asked for; at the first the workers are told theirs."""
+        if self._at_first_batch is None:
+            self._at_first_batch = Randomness(self._patch.torch, self._plain)
+            if iterator in self._patch._waiting:
+                self._patch._prime(iterator)
 
     def prove(self, iterator):
         """A batch came from the workers."""
@@ -272,6 +313,7 @@ class _Rescue:
         now = Randomness(patch.torch, self._plain)
         self._before.restore()
         self.single = patch.module._SingleProcessDataLoaderIter(self._plain)
+        self._at_first_batch.restore()
         _pass_over(self.single, iterator._num_yielded)
         now.restore()
         if self.proven:
@@ -287,7 +329,7 @@ def _without_workers(loader):
 
 
 def _pass_over(single, count):
-    """The next index is that after *count* batches. It is asked for here, while the random numbers are those of the start."""
+    """The next index is that after *count* batches. It is asked for here, while the random numbers are those of back then."""
     indices = single._sampler_iter
     for _ in itertools.islice(indices, count):
         pass
