@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .launch.request import Kind, Outcome
     from .runs.reader import Run
     from .runs.store import Store
+    from .tune.session import Asked
 
 
 #: What `perfkit.profile` takes besides ``results_dir`` and ``stacks``.
@@ -86,6 +87,38 @@ def profile_command(
         verbose=verbose,
     )
     return profile(request, announce=announce)
+
+
+def tune_command(
+    kind: Kind,
+    target: str,
+    args: tuple[str, ...] = (),
+    *,
+    results_dir: str | Path | None = None,
+    python: str | None = None,
+    asked: Asked | None = None,
+    say: Callable[[str], None] = lambda _line: None,
+    **options: Any,
+) -> dict[str, Any]:
+    """Try fixes on a script, module or command without changing it, and measure each (see docs/tune.md). Returns the document.
+
+    *asked* says what to try and for how long, *say* gets lines of progress. Call it in the main thread. Raises PerfkitError when
+    the unchanged command cannot be measured.
+    """
+    from .launch.request import Request
+    from .runs.settings import results_root
+    from .tune.session import Asked, tune
+
+    request = Request(
+        kind=kind,
+        target=target,
+        args=args,
+        results_root=results_root(results_dir).path,
+        python=python,
+        options={key: value for key, value in options.items() if value is not None},
+        stacks=False,
+    )
+    return tune(request, asked or Asked(), say=say)
 
 
 def request_trace(run: Run, *, wait_s: float = 120.0) -> Path:

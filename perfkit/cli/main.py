@@ -15,6 +15,7 @@ from ..errors import PerfkitError
 # Verb -> where its command is, and its line in the help.
 VERBS = {
     "profile": ("profile", "Run a script and say where its time, memory and energy go, and what to change."),
+    "tune": ("tune", "Try fixes on the unchanged script, and measure each."),
     "report": ("report", "Show a run again, also one that is still going."),
     "runs": ("runs", "List, show, remove and prune runs."),
     "trace": ("trace", "Ask a running job for one more trace window."),
@@ -72,6 +73,7 @@ def group() -> None:
 
     \b
     perfkit profile train.py --epochs 3      run it, unchanged, and show the card
+    perfkit tune train.py --epochs 3         try what it advises, and measure
     perfkit report                           show the newest run again
     """  # noqa: D301
 

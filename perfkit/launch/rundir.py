@@ -30,6 +30,13 @@ def make(root: Path, name: str) -> Path:
     return run
 
 
+def make_tune(root: Path, name: str) -> Path:
+    """Make `<root>/tunes/<UTC>-<name>-<id6>/`, a root of its own for the runs of one tune. Raises OSError."""
+    root = root.absolute()
+    _make_root(root)
+    return _make_run(root / layout.TUNES, _clean(name))
+
+
 def free_reserve(run: Path) -> None:
     """Give the reserved blocks back."""
     (run / RESERVE).unlink(missing_ok=True)

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import NewerSchema, RunError, RunUnreadable
+from ..launch.command import typed
+from ..launch.privacy import mask_command
 from ..runs import layout
 from .trial import Trial
 
@@ -32,8 +34,10 @@ class Ledger:
     """The ledger of one tune. `document` is what a reader gets; `processes` is what it rests on."""
 
     path: Path
-    #: What makes another tune another one: command, script's content, options.
-    key: Row
+    #: Digest of what makes another tune another one: command, script's text, what was asked of the search.
+    key: str
+    #: How to go on without being told again: kind, target, args, folder, python, options, asked. None where the command holds a secret.
+    resume: Row | None = None
     baseline_run: str | None = None
     #: Whether it came to its end; None of it is run again then.
     finished: bool = False
@@ -53,6 +57,7 @@ class Ledger:
             **self.document,
             "finished": self.finished,
             "key": self.key,
+            "resume": self.resume,
             "baseline_run": self.baseline_run,
             "processes": self.processes,
         }
@@ -78,16 +83,20 @@ class Ledger:
         return run
 
 
-def key_of(request: Request, asked: Row) -> Row:
-    """What has to be the same for a tune to go on: the command, the script's text, and what was asked of the search."""
-    return {
+def identity(request: Request, asked: Row) -> tuple[str, Row | None]:
+    """(key, resume) of a tune of *request*: what a ledger has of it. A command that holds a secret leaves its digest only."""
+    whole = {
         "kind": request.kind,
-        "target": str(Path(request.target).absolute()) if request.kind == "script" else request.target,
+        "target": request.target,
         "args": list(request.args),
         "folder": str(Path.cwd()),
-        "script_sha256": _digest(request),
+        "python": request.python,
+        "options": dict(request.options),
         "asked": asked,
     }
+    text = json.dumps([whole, _digest(request)], sort_keys=True)
+    words = typed(request)
+    return hashlib.sha256(text.encode()).hexdigest(), whole if mask_command(words) == words else None
 
 
 def _digest(request: Request) -> str | None:
@@ -106,7 +115,7 @@ def read(path: Path) -> Ledger:
         raw = json.loads(file.read_text(encoding="utf-8"))
         if raw["schema_version"] > SCHEMA_VERSION:
             raise NewerSchema(f"{file}: schema {raw['schema_version']} is newer than this perfkit's; upgrade perfkit")
-        own = {name: raw.pop(name) for name in ("key", "baseline_run", "finished", "processes")}
+        own = {name: raw.pop(name) for name in ("key", "resume", "baseline_run", "finished", "processes")}
     except FileNotFoundError:
         raise RunUnreadable(f"{path}: no {layout.TUNE_JSON} in it, so it is not a tune") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -114,7 +123,7 @@ def read(path: Path) -> Ledger:
     return Ledger(path=path, document={k: v for k, v in raw.items() if k not in ("schema_version", "id")}, **own)
 
 
-def unfinished(root: Path, key: Row | None = None) -> Ledger | None:
+def unfinished(root: Path, key: str | None = None) -> Ledger | None:
     """The newest tune below *root* that was interrupted, of this *key* where one is given; None without."""
     folder = root / layout.TUNES
     names = (

@@ -30,8 +30,9 @@ State = Literal["keep", "drop", "inconclusive", "not-applicable"]
 WORTH = 0.01
 # What can at best save less than this is dropped: no more time is spent on telling it from nothing.
 SMALL = 0.02
-# In a first round nothing is known of the noise: only what is slower by more than this is dropped then.
-CLEARLY_SLOWER = 0.15
+# In a first round nothing is known of the noise: only what takes longer by more than this is dropped then.
+CLEARLY_SLOWER = 0.3
+AT_FIRST_LOOK = "slower here, at the first look"
 # Where there is no time to measure all alone, those that saved this much at first sight are confirmed as one.
 PROMISING = 0.05
 # Each end of a shown interval is wrong in so many cases (95 % for both).
@@ -119,6 +120,7 @@ class Search:
         while going_on and self._round < rounds and self._has_time(len(going_on) + 1):
             self._run_round(going_on)
             self._look(looks.get(self._round, 0.0))
+            self._drop_useless()
             going_on = [candidate for candidate in going_on if candidate.label not in self.verdicts]
 
     def _at_once(self, promising: list[Candidate]) -> None:
@@ -236,7 +238,19 @@ class Search:
     def _drop_slower(self) -> None:
         for candidate in self._open():
             if math.expm1(self._value(candidate)) > CLEARLY_SLOWER:
-                self._decide(candidate.label, "drop", "slower here, at the first look")
+                self._decide(candidate.label, "drop", AT_FIRST_LOOK)
+
+    def _drop_useless(self) -> None:
+        """After every round: a fix that is dropped in error costs little, and another round costs much."""
+        for candidate in self._open():
+            if (reason := self._why_useless(candidate.label)) is not None:
+                self._decide(candidate.label, "drop", reason)
+
+    def _why_useless(self, name: str) -> str | None:
+        low = self._bounds(name, DROPS).low
+        if 1 - math.exp(low) >= SMALL:
+            return None
+        return "slower here" if low > 0 else f"saves less than {SMALL:.0%}, if anything"
 
     def _look(self, alpha: float) -> None:
         """Judge all that are open, at *alpha*; nothing without."""
@@ -251,13 +265,10 @@ class Search:
     def _judged(self, candidate: Candidate, alpha: float) -> Verdict:
         """The verdict on what is known of a candidate, false gains at *alpha*."""
         name = candidate.label
-        bounds = self._bounds(name, alpha)
-        at_best = 1 - math.exp(self._bounds(name, DROPS).low)
-        if bounds.high < math.log1p(-WORTH):
+        if self._bounds(name, alpha).high < math.log1p(-WORTH):
             return self._kept(candidate)
-        if at_best < SMALL:
-            slower = self._bounds(name, DROPS).low > 0
-            return self._verdict(name, "drop", "slower here" if slower else f"saves less than {SMALL:.0%}, if anything")
+        if (reason := self._why_useless(name)) is not None:
+            return self._verdict(name, "drop", reason)
         return self._verdict(name, "inconclusive", self._why_open(name))
 
     def _kept(self, candidate: Candidate) -> Verdict:
@@ -292,7 +303,10 @@ class Search:
         # What was decided early has learnt from all that came later.
         for name, old in list(self.verdicts.items()):
             if self._measured(name):
-                self.verdicts[name] = self._verdict(name, old.state, old.reason)
+                doubted = old.reason == AT_FIRST_LOOK and self._why_useless(name) is None
+                state: State = "inconclusive" if doubted else old.state
+                reason = f"{old.reason}, where the noise may have been as large" if doubted else old.reason
+                self.verdicts[name] = self._verdict(name, state, reason)
         if self.together is not None and len(self.together.candidates) == 1:
             self.together = replace(self.together, verdict=self.verdicts[self.together.candidates[0].label])
         if restless := [name for name, trials in self.trials.items() if trials and not _settled(trials)]:

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..advise.evidence import Evidence
 from ..analyze.memory_samples import endings
-from ..launch.request import Request
 from ..runs.reader import Run
 from . import figures
 from .figures import Figures
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from ..launch.request import Outcome
-    from ..model.records import Fix
 
 Row = dict[str, Any]
 #: measured: it has a figure, and every fix acted · not-applicable: a fix found nothing to act on, so it says nothing ·
@@ -26,6 +21,7 @@ Row = dict[str, Any]
 State = Literal["measured", "not-applicable", "failed"]
 
 BASELINE = "baseline"
+OUT_OF_MEMORY_KILL = 137
 # Losses that the ledger keeps of one process.
 MOST_LOSSES = 200
 
@@ -58,24 +54,14 @@ class Trial:
 
 
 class Interrupted(Exception):  # noqa: N818
-    """A person pressed Ctrl-C; the process that ran then counts for nothing."""
+    """A person wants it to end; the process that ran then counts for nothing."""
 
 
-def run(request: Request, arm: str, number: int, fixes: tuple[Fix, ...], launch: Callable[[Request], Outcome]) -> Trial:
-    """Run *request* with *fixes* as the trial of *arm* in round *number*. Raises Interrupted."""
-    started = time.monotonic()
-    outcome = launch(replace(request, fixes=fixes))
-    wall_s = time.monotonic() - started
-    if outcome.path is None:
-        raise RuntimeError(outcome.unrecorded or "nothing was recorded")
-    return judged(outcome.path, arm, number, outcome.exit_code, wall_s)
-
-
-def judged(path: Path, arm: str, number: int, exit_code: int, wall_s: float) -> Trial:
-    """The trial that was recorded in *path*."""
+def judged(path: Path, arm: str, number: int, exit_code: int, wall_s: float, *, broken: str = "") -> Trial:
+    """The trial that was recorded in *path*; *broken* is what its launcher says went wrong, if anything did."""
     found = Run(path)
     read = figures.read(Evidence(found))
-    state, reason = _state(found, read, exit_code)
+    state, reason = _state(found, read, exit_code, broken)
     thinned = replace(read, losses=_thinned(read.losses))
     return Trial(
         arm=arm,
@@ -89,14 +75,14 @@ def judged(path: Path, arm: str, number: int, exit_code: int, wall_s: float) -> 
     )
 
 
-def _state(run: Run, read: Figures, exit_code: int) -> tuple[State, str]:
+def _state(run: Run, read: Figures, exit_code: int, broken: str) -> tuple[State, str]:
     for fix in read.fixes:
         if fix["state"] == "not-applicable":
             return "not-applicable", str(fix.get("reason") or f"{fix['name']} found nothing to act on")
     if any(ending.get("memory") for ending in endings(run)):
         return "failed", "out of memory"
-    if exit_code:
-        return "failed", _how_it_ended(run, exit_code)
+    if exit_code or broken:
+        return "failed", _how_it_ended(run, exit_code, broken)
     for fix in read.fixes:
         if fix["state"] != "applied":
             return "failed", f"{fix['name']}: {fix.get('reason') or 'it gave no proof that it acted'}"
@@ -105,10 +91,12 @@ def _state(run: Run, read: Figures, exit_code: int) -> tuple[State, str]:
     return "measured", "; ".join(f"{fix['name']} acted {fix.get('count') or 1} times" for fix in read.fixes)
 
 
-def _how_it_ended(run: Run, exit_code: int) -> str:
+def _how_it_ended(run: Run, exit_code: int, broken: str) -> str:
     raised = next((ending.get("exception") for ending in endings(run)), None)
-    if exit_code == 137:
+    if exit_code == OUT_OF_MEMORY_KILL and not broken:
         return "killed from outside, most likely for its memory"
+    if broken:
+        return broken
     return f"the script ended with {raised}" if raised else f"the script ended with exit code {exit_code}"
 
 

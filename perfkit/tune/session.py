@@ -1,0 +1,339 @@
+"""The whole of `perfkit tune`: a recorded baseline, the candidates, the search, and the document of what came of it."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..advise.evidence import Evidence
+from ..advise.registry import advise
+from ..errors import PerfkitError, UsageError
+from ..launch import trial as launch
+from ..launch.command import display_name, typed
+from ..launch.privacy import mask_command
+from ..launch.rundir import make_tune
+from ..launch.stdin import Stdin
+from ..model.records import Fix
+from ..runs.reader import Run
+from ..runs.store import Store
+from . import candidates as choice
+from . import figures, ledger, plan, trial
+from .changes import changes
+from .search import Search, Verdict
+from .trial import Interrupted, Trial
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..launch.request import Request
+    from ..model.records import Finding, Interval
+    from .candidates import Candidate
+
+Row = dict[str, Any]
+
+# The recorded baseline: steps enough for the trace and stack windows, and for the rules.
+BASELINE_STEPS, BASELINE_STEADY_S = 96, 4.0
+# The share of the time that it may take.
+BASELINE_SHARE = 0.3
+# A trial may take so many times as long as expected before it is stopped, and at least so many seconds: compilers take theirs.
+PATIENCE, LEAST_PATIENCE_S = 4.0, 120.0
+DEFAULT_MINUTES = 15.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What a person asked of the search."""
+
+    #: Just these; empty: what the findings and the standard list say.
+    fixes: tuple[Fix, ...] = ()
+    #: Sweeps over the script's own arguments, as ``--name=value,value``.
+    sweeps: tuple[str, ...] = ()
+    #: Steady steps of a trial; None: chosen.
+    steps: int | None = None
+    max_minutes: float = DEFAULT_MINUTES
+    #: Whether larger batches are tried unasked, and kept together with the rest.
+    batch: bool = False
+    #: Whether a script with effects outside its folder may be run again.
+    allow: bool = False
+    #: Begin anew although an interrupted tune of the same command is there.
+    fresh: bool = False
+
+    def row(self) -> Row:
+        """What of it makes another search another one, as plain data."""
+        return {
+            "fixes": [asdict(fix) for fix in self.fixes],
+            "sweeps": list(self.sweeps),
+            "steps": self.steps,
+            "batch": self.batch,
+        }
+
+    @classmethod
+    def from_row(cls, row: Row, **others: Any) -> Asked:
+        """The same again, with *others* (max_minutes, allow) as they are now."""
+        fixes = tuple(Fix(**fix) for fix in row["fixes"])
+        return cls(fixes=fixes, sweeps=tuple(row["sweeps"]), steps=row["steps"], batch=row["batch"], **others)
+
+
+def tune(request: Request, asked: Asked, *, say: Callable[[str], None] = lambda _line: None) -> Row:
+    """Tune *request*; returns the document, also after Ctrl-C (``interrupted`` is true then). *say* gets progress.
+
+    Raises PerfkitError when the unchanged script cannot be measured, UsageError for what cannot be meant.
+    """
+    for sweep in asked.sweeps:  # what is wrong with one is said before anything runs
+        choice.swept(sweep, request.args)
+    return _Session(request, asked, say).run()
+
+
+class _Session:
+    """One tune from its folder to its document."""
+
+    def __init__(self, request: Request, asked: Asked, say: Callable[[str], None]) -> None:
+        self._asked, self._say = asked, say
+        self._root = request.results_root
+        self._ledger = self._ledger_of(request)
+        self._stdin = self._captured()
+        self._method = launch.method_for(request)
+        self._request = replace(request, results_root=self._ledger.path)
+        self._began = time.monotonic()
+        self._count = 0
+        self._length = plan.Length(steps=asked.steps or plan.LEAST_STEPS, process_s=10.0)
+
+    def _ledger_of(self, request: Request) -> ledger.Ledger:
+        key, resume = ledger.identity(request, self._asked.row())
+        found = None if self._asked.fresh else ledger.unfinished(self._root, key)
+        if found is not None:
+            self._say(f"going on with {found.path.name}: {len(found.processes)} processes are measured already")
+            return found
+        try:
+            made = make_tune(self._root, display_name(request))
+        except OSError as error:
+            raise PerfkitError(
+                f"{self._root}: cannot record there: {error.strerror}; another place: --results-dir"
+            ) from error
+        return ledger.Ledger(path=made, key=key, resume=resume)
+
+    def _captured(self) -> Stdin:
+        """What the script reads: of a tune that goes on, what it read before."""
+        kept = list(self._ledger.path.glob("stdin-*"))
+        return Stdin(path=kept[0]) if kept else Stdin.capture(self._ledger.path)
+
+    # --- the course of it
+
+    def run(self) -> Row:
+        """The document."""
+        base = self._baseline()
+        evidence = Evidence(base)
+        read = figures.read(evidence)
+        if read.seconds is None or read.step_s is None:
+            raise PerfkitError(f"{base.info.script}: cannot be tuned: {read.problem or 'its steps were not seen'}")
+        epoch = max(0, int((evidence.loader or {}).get("length") or 0))
+        self._length = plan.length(read.startup_s or 1.0, read.step_s, epoch, self._asked.steps)
+        findings = advise(evidence).findings
+        found, by_hand = self._candidates(evidence, findings)
+        search = Search(
+            candidates=found,
+            runner=self._ledger.remembering(self._run),
+            process_s=self._length.process_s,
+            limit_s=self._left_s(),
+            allow_other_training=self._asked.batch or bool(self._asked.fixes),
+            say=self._say,
+        )
+        self._announce(found)
+        interrupted = False
+        try:
+            search.run()
+        except (Interrupted, KeyboardInterrupt):
+            interrupted = True
+        document = self._document(base, search, by_hand, interrupted=interrupted)
+        self._ledger.document, self._ledger.finished = document, not interrupted
+        self._ledger.write()
+        if self._ledger.finished and self._stdin.path.parent == self._ledger.path:
+            self._stdin.path.unlink(missing_ok=True)  # the user's data: kept no longer than it is needed
+        return {"schema_version": ledger.SCHEMA_VERSION, "id": self._ledger.path.name, **document}
+
+    def _baseline(self) -> Run:
+        """The recorded run of the unchanged script that the findings come from."""
+        if self._ledger.baseline_run is not None:
+            return Run(Store(self._ledger.path).folder / self._ledger.baseline_run)
+        self._say("running the unchanged script once, recorded")
+        limit_s = self._asked.max_minutes * 60 * BASELINE_SHARE
+        limits = launch.Limits(steps=BASELINE_STEPS, steady_s=BASELINE_STEADY_S, seconds=limit_s, wall_s=2 * limit_s)
+        request = replace(self._request, options={**self._request.options, "no_trace": False}, stacks=True)
+        done = self._launched(request, limits)
+        if done.state in ("failed", "stopped"):
+            raise PerfkitError(f"the unchanged script cannot be measured: {done.reason}")
+        self._ledger.baseline_run = done.run.name
+        self._ledger.write()
+        return Run(done.run)
+
+    def _candidates(self, evidence: Evidence, findings: list[Finding]) -> tuple[list[Candidate], list[Finding]]:
+        advised, by_hand = choice.from_findings(findings, evidence)
+        swept = [found for sweep in self._asked.sweeps for found in choice.swept(sweep, self._request.args)]
+        if self._asked.fixes:
+            return [*choice.given(self._asked.fixes, evidence, findings), *swept], []
+        if swept:
+            return swept, []
+        return choice.merged(advised, choice.standard(evidence, batch=self._asked.batch)), by_hand
+
+    def _run(self, arm: str, candidate: Candidate | None, number: int) -> Trial:
+        """One process of the search."""
+        self._count += 1
+        fixes = candidate.fixes if candidate is not None else ()
+        args = choice.arguments(self._request.args, candidate.sets) if candidate is not None else self._request.args
+        seconds = max(LEAST_PATIENCE_S, PATIENCE * self._length.process_s)
+        limits = launch.Limits(steps=self._length.steps, seconds=seconds, wall_s=1.5 * seconds)
+        request = replace(self._request, fixes=fixes, args=args, stacks=False)
+        started = time.monotonic()
+        done = self._launched(request, limits)
+        wall_s = time.monotonic() - started
+        broken = done.reason if done.state in ("failed", "stopped") else ""
+        found = trial.judged(done.run, arm, number, done.exit_code, wall_s, broken=broken)
+        self._tell(found)
+        return found
+
+    def _launched(self, request: Request, limits: launch.Limits) -> launch.Trial:
+        cache = self._ledger.path / "cache"
+        return launch.run(
+            request, limits=limits, stdin=self._stdin, method=self._method, cache=cache, announce=self._announced
+        )
+
+    def _announced(self, line: str) -> None:
+        if line.startswith(("warning", "error")):
+            self._say(line)
+
+    # --- what is said meanwhile
+
+    def _announce(self, found: list[Candidate]) -> None:
+        if not found:
+            self._say("no fix is worth trying here")
+            return
+        low, high = plan.expected(len(found), self._length.process_s, self._left_s())
+        names = ", ".join(candidate.label for candidate in found)
+        self._say(f"to try: {names}")
+        self._say(
+            f"{len(found)} {'fix' if len(found) == 1 else 'fixes'}, about {self._length.process_s:.0f} s a process "
+            f"({self._length.steps} steady steps): {_minutes(low)} to {_minutes(high)} (at most {self._asked.max_minutes:g} min)"
+        )
+
+    def _tell(self, found: Trial) -> None:
+        if found.figures.seconds is None or found.state != "measured":
+            text = found.state if found.state == "not-applicable" else "failed"
+            self._say(f"round {found.round + 1}  {found.arm}: {text}: {found.reason}")
+        else:
+            self._say(f"round {found.round + 1}  {found.arm}: {1 / found.figures.seconds:.4g} {found.figures.per}s/s")
+
+    def _left_s(self) -> float:
+        return max(0.0, self._asked.max_minutes * 60 - (time.monotonic() - self._began))
+
+    # --- the document
+
+    def _document(self, base: Run, search: Search, by_hand: list[Finding], *, interrupted: bool) -> Row:
+        kept = search.together.candidates if search.together is not None else ()
+        kept = kept if search.together is not None and search.together.verdict.state == "keep" else ()
+        return {
+            "path": str(self._ledger.path),
+            "command": mask_command(typed(self._request)),
+            "script": base.info.script,
+            "interrupted": interrupted,
+            "baseline": self._baseline_row(base, search.trials[trial.BASELINE]),
+            "trials": [_trial_row(found, search.verdicts[found.label]) for found in search.candidates],
+            "together": _together_row(search),
+            "by_hand": [_by_hand_row(finding) for finding in by_hand],
+            "changes": asdict(changes(self._source(), self._request.target, kept)),
+            "notes": search.notes,
+            "steps": self._length.steps,
+            "seconds": time.monotonic() - self._began,
+            "sandbox": str(self._method.way),
+        }
+
+    def _baseline_row(self, base: Run, measured: list[Trial]) -> Row:
+        seconds = [found.figures.seconds for found in measured if found.figures.seconds]
+        return {
+            "run": base.path.name,
+            "processes": len(seconds),
+            "per": measured[0].figures.per if measured else "sample",
+            "seconds": math.exp(sum(map(math.log, seconds)) / len(seconds)) if seconds else None,
+            "steady": all(found.figures.steady for found in measured),
+        }
+
+    def _source(self) -> str | None:
+        if self._request.kind != "script":
+            return None
+        try:
+            return Path(self._request.target).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            return None
+
+
+def interrupted(root: Path) -> Row:
+    """How to go on with the newest interrupted tune below *root* (`Ledger.resume`). Raises UsageError when that cannot be."""
+    found = ledger.unfinished(root)
+    if found is None:
+        raise UsageError(f"no interrupted tune in {root}; start one with: perfkit tune SCRIPT")
+    if found.resume is None:
+        raise UsageError(f"{found.path.name}: its command held a secret and was not kept; give the same command again")
+    return found.resume
+
+
+def _trial_row(candidate: Candidate, verdict: Verdict) -> Row:
+    return {
+        "label": candidate.label,
+        "fix": _fix_row(candidate),
+        "why": candidate.why,
+        "rule": candidate.rule,
+        "predicted": asdict(candidate.predicted) if candidate.predicted is not None else None,
+        **_verdict_row(verdict),
+        "how": candidate.how,
+    }
+
+
+def _fix_row(candidate: Candidate) -> Row:
+    if candidate.fixes:
+        return asdict(candidate.fixes[0])
+    return {"name": "arguments", "parameters": dict(candidate.sets)}
+
+
+def _verdict_row(verdict: Verdict) -> Row:
+    return {
+        "measured": _interval(verdict.measured),
+        "estimate": verdict.estimate,
+        "verdict": verdict.state,
+        "reason": verdict.reason,
+        "loss": asdict(verdict.loss),
+        "memory": verdict.memory,
+        "processes": verdict.processes,
+        "method": verdict.method,
+    }
+
+
+def _interval(found: Interval | None) -> Row | None:
+    """An end that nothing bounds is null: JSON has no infinity."""
+    if found is None:
+        return None
+    return {"low": found.low if math.isfinite(found.low) else None, "high": found.high if found.high < 1 else None}
+
+
+def _together_row(search: Search) -> Row | None:
+    if search.together is None:
+        return None
+    verdict = search.together.verdict
+    row = _verdict_row(verdict)
+    speedup = 1 / (1 - verdict.estimate) if verdict.estimate is not None and verdict.estimate < 1 else None
+    return {"fixes": [candidate.label for candidate in search.together.candidates], **row, "speedup": speedup}
+
+
+def _by_hand_row(finding: Finding) -> Row:
+    return {
+        "rule": finding.rule,
+        "title": finding.title,
+        "predicted": asdict(finding.saves),
+        "basis": finding.basis,
+        "how": finding.how,
+    }
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
