@@ -12,6 +12,9 @@ from threading import get_ident
 from ..probes._model_facts import lazy
 from .base import Patch
 
+# What ``suits`` says of a call that does not tell: it is asked again at the next.
+LATER = object()
+
 
 class RootPatch(Patch):
     """A fix around outermost model calls.
@@ -31,7 +34,7 @@ class RootPatch(Patch):
         self.on_undo(roots.around.add(self))
 
     def suits(self, model, args, kwargs):
-        """None if the fix can act on this model, else why not. Asked once for each model, at its first call."""
+        """None if the fix can act on this model, else why not, or LATER. Asked once for each model, at its first call."""
         raise NotImplementedError
 
     def enter(self, model, args, kwargs):
@@ -142,7 +145,9 @@ class RootCalls:
                 continue
             suits = chosen.get(patch)
             if suits is None:
-                suits = chosen[patch] = self._suits(patch, model, args, kwargs)
+                suits = self._suits(patch, model, args, kwargs)
+                if suits is not None:
+                    chosen[patch] = suits
                 if suits:
                     new.append(patch)
             if suits:
@@ -155,6 +160,8 @@ class RootCalls:
         except Exception as error:
             patch.failed(error)
             return False
+        if reason is LATER:
+            return None
         if reason:
             patch.not_applicable(reason)
         return not reason
