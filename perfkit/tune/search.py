@@ -32,6 +32,8 @@ WORTH = 0.01
 SMALL = 0.02
 # In a first round nothing is known of the noise: only what takes longer by more than this is dropped then.
 CLEARLY_SLOWER = 0.3
+# An allowance this small is spent: at it nothing is claimed any more.
+NOTHING = 1e-9
 AT_FIRST_LOOK = "slower here, at the first look"
 # Where there is no time to measure all alone, those that saved this much at first sight are confirmed as one.
 PROMISING = 0.05
@@ -122,6 +124,7 @@ class Search:
             self._look(looks.get(self._round, 0.0))
             self._drop_useless()
             going_on = [candidate for candidate in going_on if candidate.label not in self.verdicts]
+        self._look(self._unspent())
 
     def _at_once(self, promising: list[Candidate]) -> None:
         """Without the time to measure each alone: all that promise much as one, beside the original."""
@@ -132,9 +135,11 @@ class Search:
         first = self._round
         while self._round < first + plan.TOGETHER_ROUNDS and self._has_time(2) and arm.label not in self.verdicts:
             self._run_round([arm])
-        self._look(self._rest())
-        if self._measured(arm.label):
-            self.together = Together(candidates=tuple(promising), verdict=self._judged(arm, self._rest()))
+        self._look(self._unspent())
+        # Only what was proven is kept: where that is a part of it, the part is what goes together.
+        kept = sum(c.label in self.verdicts and self.verdicts[c.label].state == "keep" for c in promising)
+        if self._measured(arm.label) and kept in (0, len(promising)):
+            self.together = Together(candidates=tuple(promising), verdict=self._judged(arm, paired.FALSE_CLAIMS))
 
     def _promising(self, candidates: list[Candidate]) -> list[Candidate]:
         """Those that saved much at first sight, of each family the one that saved most, most first."""
@@ -157,11 +162,11 @@ class Search:
                 self.notes.append(f"{chosen[-1].label} was left out of the whole: {reason}")
                 chosen = chosen[:-1]
             elif self._measured(arm.label):
-                self.together = Together(candidates=tuple(chosen), verdict=self._judged(arm, self._rest()))
+                self.together = Together(candidates=tuple(chosen), verdict=self._judged(arm, paired.FALSE_CLAIMS))
             else:
                 self.notes.append("no time was left to measure the kept fixes together")
                 return
-        if len(chosen) == 1:
+        if len(chosen) == 1 and self.together is None:
             self.together = Together(candidates=tuple(chosen), verdict=self.verdicts[chosen[0].label])
 
     def _as_arm(self, candidates: Sequence[Candidate]) -> Candidate:
@@ -287,15 +292,16 @@ class Search:
         self.verdicts[name] = self._verdict(name, state, reason)
         self.say(f"{name}: {state} ({reason})")
 
-    def _rest(self) -> float:
-        """What is left of the allowance, for a last look."""
-        return max(paired.FALSE_CLAIMS - self._spent, paired.FALSE_CLAIMS * min(paired.SPENT.values()))
+    def _unspent(self) -> float:
+        """What is left of the allowance for false claims, for a last look; 0 when all of it is spent."""
+        left = paired.FALSE_CLAIMS - self._spent
+        return left if left > NOTHING else 0.0
 
     def _settle(self) -> None:
         """Every candidate has a verdict at the end, whatever ended it."""
         for candidate in self._open():
             if self._measured(candidate.label):
-                self.verdicts[candidate.label] = self._judged(candidate, self._rest())
+                self.verdicts[candidate.label] = self._judged(candidate, self._unspent() or NOTHING)
             else:
                 self.verdicts[candidate.label] = self._verdict(
                     candidate.label, "inconclusive", f"not tried: {self._cut_short}"

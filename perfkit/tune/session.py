@@ -13,6 +13,7 @@ from ..advise.registry import advise
 from ..errors import PerfkitError, UsageError
 from ..launch import trial as launch
 from ..launch.command import display_name, typed
+from ..launch.effects import effects, repeated
 from ..launch.privacy import mask_command
 from ..launch.rundir import make_tune
 from ..launch.stdin import Stdin
@@ -41,6 +42,7 @@ BASELINE_SHARE = 0.3
 # A trial may take so many times as long as expected before it is stopped, and at least so many seconds: compilers take theirs.
 PATIENCE, LEAST_PATIENCE_S = 4.0, 120.0
 DEFAULT_MINUTES = 15.0
+EFFECTS_SHOWN = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +127,7 @@ class _Session:
     def run(self) -> Row:
         """The document."""
         base = self._baseline()
+        self._refuse_to_repeat(base)
         evidence = Evidence(base)
         read = figures.read(evidence)
         if read.seconds is None or read.step_s is None:
@@ -161,13 +164,23 @@ class _Session:
         self._say("running the unchanged script once, recorded")
         limit_s = self._asked.max_minutes * 60 * BASELINE_SHARE
         limits = launch.Limits(steps=BASELINE_STEPS, steady_s=BASELINE_STEADY_S, seconds=limit_s, wall_s=2 * limit_s)
-        request = replace(self._request, options={**self._request.options, "no_trace": False}, stacks=True)
+        request = replace(self._request, options={**self._request.options, "no_trace": False, "watch": True}, stacks=True)
         done = self._launched(request, limits)
         if done.state in ("failed", "stopped"):
             raise PerfkitError(f"the unchanged script cannot be measured: {done.reason}")
         self._ledger.baseline_run = done.run.name
         self._ledger.write()
         return Run(done.run)
+
+    def _refuse_to_repeat(self, base: Run) -> None:
+        """Raises UsageError when the script did to the outside what each trial would do again, unless that is allowed."""
+        found = [str(effect) for effect in repeated(effects(base), self._method.way)]
+        if not found:
+            return
+        shown = ", ".join(found[:EFFECTS_SHOWN]) + (" …" if len(found) > EFFECTS_SHOWN else "")
+        if not self._asked.allow:
+            raise UsageError(f"{base.info.script} {shown}: every trial would do that again; where that may be, say --allow")
+        self._say(f"warning: every trial {shown}")
 
     def _candidates(self, evidence: Evidence, findings: list[Finding]) -> tuple[list[Candidate], list[Finding]]:
         advised, by_hand = choice.from_findings(findings, evidence)
