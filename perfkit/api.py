@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .advise.evidence import Evidence
     from .launch.block import Block
     from .launch.request import Kind, Outcome
+    from .model.records import Fix
     from .runs.reader import Run
     from .runs.store import Store
     from .tune.session import Asked
@@ -67,10 +68,11 @@ def profile_command(
     stacks: bool = True,
     verbose: bool = False,
     announce: Callable[[str], None] = lambda _line: None,
+    fixes: tuple[Fix, ...] = (),
     **options: Any,
 ) -> Outcome:
-    """Run and record a script, module or command to its end. Options that are None are not given to the
-    guest.
+    """Run and record a script, module or command to its end, with *fixes* applied from inside. Options that are None are not
+    given to the guest.
     """
     from .launch.request import Request
     from .launch.supervise import profile
@@ -85,6 +87,7 @@ def profile_command(
         options={key: value for key, value in options.items() if value is not None},
         stacks=stacks,
         verbose=verbose,
+        fixes=fixes,
     )
     return profile(request, announce=announce)
 

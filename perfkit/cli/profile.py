@@ -42,6 +42,13 @@ def _option(name: str, help_text: str, **settings: Any) -> Callable[[F], F]:
 @click.option("--for", "duration", metavar="TIME", envvar="PERFKIT_FOR", help="The same after a time, such as 10m.")
 @_option("--step-on", "A step ends when this function returns.", metavar="MODULE:FUNCTION")
 @_option("--no-stacks", "Take no samples of Python stacks.", is_flag=True)
+@click.option(
+    "--with",
+    "with_fixes",
+    multiple=True,
+    metavar="FIX",
+    help="Apply a fix to the script as it runs: NAME, NAME=VALUE or NAME:key=value,…; `--with help` lists them. Repeatable.",
+)
 @options.shown
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> int:
@@ -55,14 +62,24 @@ def command(ctx: click.Context, /, **given: Any) -> int:
     Options after SCRIPT belong to the script.
     """  # noqa: D301
     kind, words = ctx.obj
+    if "help" in given["with_fixes"]:
+        return _list_fixes()
     if kind is None or not words:
         raise UsageError("nothing to profile; write perfkit profile SCRIPT, -m MODULE, or -- COMMAND")
     return profile(kind, words, given)
 
 
+def _list_fixes() -> int:
+    from ..launch import fixes
+
+    print(fixes.listing())
+    return 0
+
+
 def profile(kind: str, words: list[str], given: dict[str, Any]) -> int:
     """Profile and show; returns the command's exit code, also when the report goes wrong."""
     from .. import api
+    from ..launch import fixes
 
     shown = {key: given[key] for key in ("json_file", "output", "quiet", "verbose", "no_color")}
     outcome = api.profile_command(
@@ -74,6 +91,7 @@ def profile(kind: str, words: list[str], given: dict[str, Any]) -> int:
         stacks=not given["no_stacks"],
         verbose=bool(given["verbose"]),
         announce=_announcer(quiet=given["quiet"]),
+        fixes=tuple(map(fixes.parse, given["with_fixes"])),
         **guest_options(given),
     )
     if outcome.path is not None:

@@ -28,6 +28,7 @@ def compose(evidence: Evidence, advice: Advice) -> dict[str, Any]:
     document: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "run": identity.run(evidence, gaps),
+        "fixes": identity.fixes(evidence, gaps),
         "host": dict(evidence.need("info").host),
         "devices": identity.devices(evidence, gaps),
         "framework": identity.framework(evidence, gaps),

@@ -74,7 +74,7 @@ def _place(path: str, page: Page) -> str:
 
 
 def _troubles(document: Document) -> list[Piece]:
-    found: list[Piece] = []
+    found: list[Piece] = [_fix(row) for row in document["fixes"]]
     if (how := _ending(document["run"])) is not None:
         found.append(how)
     found += [(text, "yellow") for text in _unsteady(document)]
@@ -83,6 +83,15 @@ def _troubles(document: Document) -> list[Piece]:
     for fact, fault in {**document["faults"], **document["rules"]["failed"]}.items():
         found.append((f"a fault in perfkit cost this report its {fact}: {fault}", "bold red"))
     return found
+
+
+def _fix(row: Document) -> Piece:
+    """``with loader-workers (num_workers=2): applied``; what was not applied stands out."""
+    given = ", ".join(f"{key}={value}" for key, value in row["parameters"].items())
+    name = f"{row['name']} ({given})" if given else row["name"]
+    state = str(row["state"] or "unknown whether it was applied").replace("-", " ")
+    reason = f" ({row['reason']})" if row["reason"] else ""
+    return f"with {name}: {state}{reason}", "" if row["state"] == "applied" else "yellow"
 
 
 def _unreadable_trace(document: Document) -> str | None:
