@@ -46,9 +46,8 @@ def render(document: Row, *, width: int = MAX_WIDTH, verbose: int = 0) -> list[L
     _notes(document, page)
     _by_hand(document, page, verbose)
     _changes(document, page)
-    page.add(
-        ("next  ", "bold"), (f"perfkit tune --json tune.json …; all of it: {clean(document['path'])}/tune.json", "dim")
-    )
+    page.lines.append(Line((("ledger  ", "bold"), (f"{_short(document['path'])}/tune.json", "dim"))))
+    page.add(("next    ", "bold"), (_next(document), ""))
     return page.lines
 
 

@@ -1,0 +1,57 @@
+import numpy as np
+
+from perfkit.tune import guards
+
+from .conftest import trial
+
+
+def curve(level=1.0, *, seed=None, noise=0.1, count=100):
+    chance = np.random.default_rng(seed)
+    wave = chance.normal(0, noise, count) if seed is not None else np.zeros(count)
+    return [(32.0 * (i + 1), float(level * np.exp(-i / 50) + wave[i])) for i in range(count)]
+
+
+def test_the_same_losses_are_the_same():
+    assert guards.loss([trial(losses=curve(seed=1))], [trial(losses=curve(seed=1))]).state == "same"
+
+
+def test_losses_of_another_order_of_data_are_within():
+    found = guards.loss([trial(losses=curve(seed=1))], [trial(losses=curve(seed=s)) for s in (2, 3)])
+    assert found.state in ("same", "within")
+    assert found.ok
+
+
+def test_a_training_that_goes_another_way_differs():
+    found = guards.loss([trial(losses=curve(2.0, seed=1))], [trial(losses=curve(seed=s)) for s in (2, 3)])
+    assert found.state == "differs"
+    assert not found.ok
+
+
+def test_losses_are_compared_at_equal_samples():
+    half = [(2 * at, loss) for at, loss in curve()[:50]]  # the same losses, after twice the samples
+    assert guards.loss([trial(losses=half)], [trial(losses=curve())]).state == "differs"
+    longer = curve(count=200)
+    assert guards.loss([trial(losses=longer)], [trial(losses=curve())]).state == "same"
+
+
+def test_a_loss_that_is_no_number_is_the_fixs_fault_unless_the_script_does_that_itself():
+    bad = [*curve()[:50], (5000.0, None)]
+    assert guards.loss([trial(losses=bad)], [trial(losses=curve())]).state == "not finite"
+    assert guards.loss([trial(losses=bad)], [trial(losses=bad)]).state != "not finite"
+
+
+def test_without_losses_nothing_is_known():
+    assert guards.loss([trial()], [trial(losses=curve())]).state == "unknown"
+
+
+def test_another_training_is_called_that():
+    found = guards.loss([trial(losses=curve(2.0))], [trial(losses=curve())], is_other_training=True)
+    assert found.state == "other training"
+    assert found.ok
+
+
+def test_memory_is_of_the_device_where_there_is_one():
+    ours, theirs = [trial(device_peak_bytes=3_000)], [trial(device_peak_bytes=2_000)]
+    assert guards.memory(ours, theirs) == {"kind": "device", "bytes": 3000, "baseline_bytes": 2000, "change": 0.5}
+    assert guards.memory([trial()], [trial()])["kind"] == "host"
+    assert guards.memory([], [trial()])["change"] is None
