@@ -18,6 +18,10 @@ from ..runs import layout
 
 RUN_VARIABLE = "PERFKIT_GUEST_RUN"
 OPTIONS_VARIABLE = "PERFKIT_GUEST_OPTIONS"
+# Of a trial that nothing but us keeps from the disk: where what it writes goes, and folders that it may write to (optional).
+SCRATCH_VARIABLE = "PERFKIT_GUEST_SCRATCH"
+PASSING_VARIABLE = "PERFKIT_GUEST_PASSING"
+CANNOT_REDIRECT = 121  # exit code, as of launch.sandbox.enclose where its way fails
 
 
 def boot():
@@ -30,15 +34,31 @@ def boot():
     watch = ImportWatch()
     watch.when("torch", _Framework(run_dir, started_ns, watch))
     sys.meta_path.insert(0, watch)
+    scratch = os.environ.get(SCRATCH_VARIABLE)
+    # Asked for by name, at the price of a few standard modules.
+    if scratch:
+        _redirect(scratch, [run_dir, *os.environ.get(PASSING_VARIABLE, "").split(os.pathsep)], watch)
     if "watch=1" in os.environ.get(OPTIONS_VARIABLE, ""):
-        from .effects import Effects  # asked for, too
+        from .effects import Effects
 
         Effects(run_dir).arm(watch)
     if "step_on=" in os.environ.get(OPTIONS_VARIABLE, ""):
-        # Asked for by name: the session opens before any framework, at the price of a few standard modules.
+        # The session opens before any framework.
         from . import session
 
         session.open_session(run_dir, os.environ[OPTIONS_VARIABLE], watch)
+
+
+def _redirect(scratch, passing, watch):
+    """Send what is written into the scratch folder. A trial for which that fails must not write anywhere: it ends here."""
+    try:
+        from .redirect import Redirect
+
+        Redirect(scratch, passing).arm(watch)
+    except Exception as error:
+        line = "perfkit: this trial cannot be kept off the disk: %s: %s\n" % (type(error).__name__, error)
+        os.write(2, line.encode("utf-8", "replace"))
+        os._exit(CANNOT_REDIRECT)
 
 
 class ImportWatch:

@@ -21,8 +21,40 @@ Kind = Literal["write", "delete", "connect", "command"]
 
 #: Programs that act somewhere else than in the files and processes of this machine that a sandbox holds.
 REMOTE = frozenset(
-    "aws az bq curl docker ftp gcloud git gsutil huggingface-cli hf kubectl mail mlflow nc ncat podman qsub rclone rsync s3cmd "
-    "sbatch scp sendmail sftp srun ssh systemctl systemd-run wandb wandb-core wget".split()
+    [
+        "aws",
+        "az",
+        "bq",
+        "curl",
+        "docker",
+        "ftp",
+        "gcloud",
+        "git",
+        "gsutil",
+        "huggingface-cli",
+        "hf",
+        "kubectl",
+        "mail",
+        "mlflow",
+        "nc",
+        "ncat",
+        "podman",
+        "qsub",
+        "rclone",
+        "rsync",
+        "s3cmd",
+        "sbatch",
+        "scp",
+        "sendmail",
+        "sftp",
+        "srun",
+        "ssh",
+        "systemctl",
+        "systemd-run",
+        "wandb",
+        "wandb-core",
+        "wget",
+    ]
 )
 
 

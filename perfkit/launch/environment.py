@@ -12,6 +12,8 @@ from .request import OptionValue
 
 RUN_VARIABLE = "PERFKIT_GUEST_RUN"
 OPTIONS_VARIABLE = "PERFKIT_GUEST_OPTIONS"
+SCRATCH_VARIABLE = "PERFKIT_GUEST_SCRATCH"
+PASSING_VARIABLE = "PERFKIT_GUEST_PASSING"
 GUEST_PATH = Path(__file__).resolve().parent.parent / "inside" / "path"
 
 # Set unless the user has: Kineto prints to stderr otherwise, and CUPTI left attached after a trace window

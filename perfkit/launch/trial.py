@@ -19,7 +19,7 @@ from typing import Any, Literal
 from ..errors import RunError
 from ..runs import layout
 from ..runs.reader import Run
-from . import privacy, supervise, trackers
+from . import environment, privacy, supervise, trackers
 from .child import Child, Ended, Streams
 from .remains import Remains
 from .request import Outcome, Request
@@ -160,6 +160,9 @@ class _Apart(supervise.Surroundings):
 
     def _environment(self, environ: Mapping[str, str], place: Place) -> dict[str, str]:
         made = {"TMPDIR": str(place.temporary), **trackers.offline(place.folder)}
+        if place.method.way != "overlay":
+            made[environment.SCRATCH_VARIABLE] = str(place.folder)
+            made[environment.PASSING_VARIABLE] = str(self._cache or "")
         if self._cache is not None:
             for name, folder in (("TORCHINDUCTOR_CACHE_DIR", "inductor"), ("TRITON_CACHE_DIR", "triton")):
                 made[name] = environ.get(name) or str(self._cache / folder)
