@@ -1,7 +1,7 @@
 """compile: ``torch.compile`` of the models that a script calls.
 
-Parameters: ``mode`` (default, reduce-overhead …), ``dynamic``, ``backend`` (all as torch.compile's). A model is compiled in place
-by ``Module.compile``: it stays the same object of the same class, with the same keys in its state, and it pickles.
+Parameters: ``mode`` (default, reduce-overhead …), ``dynamic``, ``backend`` (all as torch.compile's). A model is compiled in place,
+as by ``Module.compile``: it stays the same object of the same class, with the same keys in its state, and it pickles.
 """
 
 import sys
@@ -42,7 +42,8 @@ class Compile(RootPatch):
             if isinstance(each, self.torch.jit.ScriptModule):
                 return "the model is TorchScript"
         self._models.add(model)
-        model.compile(**{key: self.parameters[key] for key in PARAMETERS if key in self.parameters})
+        options = {key: self.parameters[key] for key in PARAMETERS if key in self.parameters}
+        model.__dict__[COMPILED] = self.torch.compile(_compilable(model), **options)
         return None
 
     def enter(self, model, args, kwargs):
@@ -94,6 +95,22 @@ class Compile(RootPatch):
                 self.withdraw("the compiler could make no graph of the model")
             self._detail.update(found)
         super().finish()
+
+
+def _compilable(model):
+    """What `Module.compile` compiles, in a form that the compiler looks into.
+
+    It skips frames of torch.nn itself: of an ``nn.Sequential``, or any other class of torch's, it would compile nothing.
+    """
+    if not type(model).forward.__module__.startswith("torch."):
+        return model._call_impl
+
+    def call(*args, **kwargs):
+        return model._call_impl(*args, **kwargs)
+
+    # The compiler remembers, and limits, compilations by code object: each model has one of its own.
+    call.__code__ = call.__code__.replace()
+    return call
 
 
 def _copied(tensor):
