@@ -206,9 +206,9 @@ class Session:
             "cost", what="mark", ns=_mark_cost_ns(), how="mean of 2000 marks into a scratch buffer, in this process"
         )
         self._describe_framework()
+        self.startup_ns += now_ns() - started
         for patch in self.patches:
             patch.begin()
-        self.startup_ns += now_ns() - started
         return True
 
     def _describe_framework(self):
