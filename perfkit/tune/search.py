@@ -79,6 +79,8 @@ class Search:
     #: Whether changes that make another training may be kept together with the others.
     allow_other_training: bool = False
     say: Callable[[str], None] = lambda _line: None
+    #: Called with each trial once it counts.
+    counted: Callable[[Trial], None] = lambda _trial: None
     clock: Callable[[], float] = time.monotonic
     trials: dict[str, list[Trial]] = field(default_factory=lambda: defaultdict(list))
     verdicts: dict[str, Verdict] = field(default_factory=dict)
@@ -204,6 +206,7 @@ class Search:
             self.notes.append(f"the unchanged script failed in round {trial.round + 1}: {trial.reason}")
             return
         self.trials[trial.arm].append(trial)
+        self.counted(trial)
         if trial.state == "measured":
             return
         state: State = "not-applicable" if trial.state == "not-applicable" else "drop"

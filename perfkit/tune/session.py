@@ -100,7 +100,7 @@ class _Session:
         self._method = launch.method_for(request)
         self._request = replace(request, results_root=self._ledger.path)
         self._began = time.monotonic()
-        self._count = 0
+        self._known = {(row["arm"], row["round"]) for row in self._ledger.processes}  # told when they were measured
         self._length = plan.Length(steps=asked.steps or plan.LEAST_STEPS, process_s=10.0)
 
     def _ledger_of(self, request: Request) -> ledger.Ledger:
@@ -143,6 +143,7 @@ class _Session:
             limit_s=self._left_s(),
             allow_other_training=self._asked.batch or bool(self._asked.fixes),
             say=self._say,
+            counted=self._tell,
         )
         self._announce(found)
         interrupted = False
@@ -164,7 +165,9 @@ class _Session:
         self._say("running the unchanged script once, recorded")
         limit_s = self._asked.max_minutes * 60 * BASELINE_SHARE
         limits = launch.Limits(steps=BASELINE_STEPS, steady_s=BASELINE_STEADY_S, seconds=limit_s, wall_s=2 * limit_s)
-        request = replace(self._request, options={**self._request.options, "no_trace": False, "watch": True}, stacks=True)
+        request = replace(
+            self._request, options={**self._request.options, "no_trace": False, "watch": True}, stacks=True
+        )
         done = self._launched(request, limits)
         if done.state in ("failed", "stopped"):
             raise PerfkitError(f"the unchanged script cannot be measured: {done.reason}")
@@ -179,7 +182,9 @@ class _Session:
             return
         shown = ", ".join(found[:EFFECTS_SHOWN]) + (" …" if len(found) > EFFECTS_SHOWN else "")
         if not self._asked.allow:
-            raise UsageError(f"{base.info.script} {shown}: every trial would do that again; where that may be, say --allow")
+            raise UsageError(
+                f"{base.info.script} {shown}: every trial would do that again; where that may be, say --allow"
+            )
         self._say(f"warning: every trial {shown}")
 
     def _candidates(self, evidence: Evidence, findings: list[Finding]) -> tuple[list[Candidate], list[Finding]]:
@@ -193,7 +198,6 @@ class _Session:
 
     def _run(self, arm: str, candidate: Candidate | None, number: int) -> Trial:
         """One process of the search."""
-        self._count += 1
         fixes = candidate.fixes if candidate is not None else ()
         args = choice.arguments(self._request.args, candidate.sets) if candidate is not None else self._request.args
         seconds = max(LEAST_PATIENCE_S, PATIENCE * self._length.process_s)
@@ -203,9 +207,7 @@ class _Session:
         done = self._launched(request, limits)
         wall_s = time.monotonic() - started
         broken = done.reason if done.state in ("failed", "stopped") else ""
-        found = trial.judged(done.run, arm, number, done.exit_code, wall_s, broken=broken)
-        self._tell(found)
-        return found
+        return trial.judged(done.run, arm, number, done.exit_code, wall_s, broken=broken)
 
     def _launched(self, request: Request, limits: launch.Limits) -> launch.Trial:
         cache = self._ledger.path / "cache"
@@ -224,14 +226,17 @@ class _Session:
             self._say("no fix is worth trying here")
             return
         low, high = plan.expected(len(found), self._length.process_s, self._left_s())
+        span = _minutes(low) if _minutes(low) == _minutes(high) else f"{_minutes(low)} to {_minutes(high)}"
         names = ", ".join(candidate.label for candidate in found)
         self._say(f"to try: {names}")
         self._say(
             f"{len(found)} {'fix' if len(found) == 1 else 'fixes'}, about {self._length.process_s:.0f} s a process "
-            f"({self._length.steps} steady steps): {_minutes(low)} to {_minutes(high)} (at most {self._asked.max_minutes:g} min)"
+            f"({self._length.steps} steady steps): {span} (at most {self._asked.max_minutes:g} min)"
         )
 
     def _tell(self, found: Trial) -> None:
+        if (found.arm, found.round) in self._known:
+            return
         if found.figures.seconds is None or found.state != "measured":
             text = found.state if found.state == "not-applicable" else "failed"
             self._say(f"round {found.round + 1}  {found.arm}: {text}: {found.reason}")
