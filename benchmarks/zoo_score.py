@@ -4,8 +4,10 @@
     python benchmarks/zoo_score.py --profile            profiles every script into results/runs/zoo
     python benchmarks/zoo_score.py                      scores the stored runs by today's rules -> results/zoo.json
     python benchmarks/zoo_score.py --inject --scripts DIR --trials 30
-                                                        plants causes into public scripts -> results/zoo_inject.json
-    python benchmarks/zoo_score.py --inject             judges those trials' stored runs anew by today's rules
+                                                        plants causes into public scripts -> results/zoo_inject_calibration.json
+    python benchmarks/zoo_score.py --inject --held-out --scripts DIR --trials 30
+                                                        into those that are held out -> results/zoo_inject.json
+    python benchmarks/zoo_score.py --inject [--held-out] judges those trials' stored runs anew by today's rules
 
 `--only NAME` keeps to some of the cases. Measuring goes on where it was broken off. A cure's effect is taken in
 interleaved pairs of fresh processes, per sample, from the rates that the script itself prints (the first epoch left out),
@@ -27,7 +29,7 @@ from zoo.cases import CASES, SCRIPTS, cured
 EFFECTS = "zoo_effects"
 KNOWN_BEFOREHAND = (
     "the rules were written beside these scripts, and some of their constants set with rough measurements of them in sight: the table "
-    "shows that advice and measurement agree, not how the rules do on scripts they have not seen (for that: zoo_inject.json, unseen)"
+    "shows that advice and measurement agree, not how the rules do on scripts they have not seen (for that: zoo_inject.json)"
 )
 
 
@@ -40,6 +42,7 @@ def main():
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--again", action="store_true", help="measure what is measured already")
     parser.add_argument("--scripts", type=Path, metavar="DIR", help="where the public repositories lie")
+    parser.add_argument("--held-out", action="store_true", help="plant into the scripts that no rule was made with")
     parser.add_argument("--trials", type=int, default=30)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--output", default=None, help="name in results/, or - for no file")
@@ -169,17 +172,18 @@ def percent(found):
 
 
 def inject(options, parser):
-    """Trials on public scripts, as results/zoo_inject.json."""
+    """Trials on public scripts, as results/zoo_inject.json or results/zoo_inject_calibration.json."""
     from zoo import inject as trials
 
-    stored = RESULTS / "zoo_inject.json"
+    name = options.output or ("zoo_inject" if options.held_out else "zoo_inject_calibration")
+    stored = RESULTS / f"{name}.json"
 
     def keep(result):
         if options.output != "-":
-            write(options.output or "zoo_inject", result)
+            write(name, result)
 
     if options.scripts is not None:
-        result = trials.run(options.scripts, options.trials, options.seed, options.only, keep)
+        result = trials.run(options.scripts, options.trials, options.seed, options.only, options.held_out, keep)
     elif stored.exists():
         result = trials.again(json.loads(stored.read_text(encoding="utf-8")))
     else:

@@ -1,6 +1,7 @@
 """Plants one cause of slowness into a script that imports this and calls ``after_step`` once in each step.
 
-What and how much is read from planted.json beside it: {"plant", "severity" (added time, in steps), "step_s"}. It is also the
+What and how much is read from planted.json beside it: {"plant", "severity" (added time, in steps), "step_s"}, and what cures it:
+{"rarely": k} does it once in place of k times, {"workers": {...}} gives the first DataLoader those arguments. It is also the
 trial's stopwatch: at the end the mean time of the later steps goes to planted-times.json. It knows nothing of perfkit.
 """
 
@@ -111,6 +112,19 @@ def slow_collate(seconds):
     DataLoader.__init__ = __init__
 
 
+def with_workers(arguments):
+    """The first DataLoader that is made, which in all our scripts is the training's, gets *arguments*."""
+    from torch.utils.data import DataLoader
+
+    made = DataLoader.__init__
+
+    def __init__(self, *args, **kwargs):
+        DataLoader.__init__ = made
+        made(self, *args, **(kwargs | arguments))
+
+    DataLoader.__init__ = __init__
+
+
 # --- at the start of the script
 
 
@@ -164,9 +178,24 @@ def moving_average(model, _optimizer, _inputs):
         ours.data = 0.99 * ours.data + 0.01 * theirs.data
 
 
+def moving_average_at_once(model, _optimizer, _inputs):
+    """The same average by one call for all parameters."""
+    if not captured:
+        captured.append(copy.deepcopy(model).requires_grad_(False))
+    with torch.no_grad():
+        torch._foreach_lerp_(list(captured[0].parameters()), list(model.parameters()), 0.01)
+
+
 AT_START = {"slow_read": slow_read, "slow_decode": slow_decode, "slow_collate": slow_collate, "threads": threads,
             "anomaly": anomaly, "float64": float64}  # fmt: skip
-AFTER_STEP = {"collect": collect, "save": save, "log": log, "evaluate": evaluate, "moving_average": moving_average}
+AFTER_STEP = {
+    "collect": collect,
+    "save": save,
+    "log": log,
+    "evaluate": evaluate,
+    "moving_average": moving_average,
+    "moving_average_at_once": moving_average_at_once,
+}
 
 
 def after_step(model, optimizer, *inputs):
@@ -180,7 +209,8 @@ def after_step(model, optimizer, *inputs):
         work(model, optimizer, inputs)
         begin = time.perf_counter()
         work(model, optimizer, inputs)
-        every["steps"] = max(1, round((time.perf_counter() - begin) / ADDED_S))
+        steps = PLAN.get("every") or max(1, round((time.perf_counter() - begin) / ADDED_S))
+        every["steps"] = steps * PLAN.get("rarely", 1)
     elif len(times) > FIRST and len(times) % every["steps"] == 0:
         work(model, optimizer, inputs)
 
@@ -201,4 +231,6 @@ def _report():
 without_tensorboard()
 if PLAN["plant"] in AT_START:
     AT_START[PLAN["plant"]](ADDED_S)
+if "workers" in PLAN:
+    with_workers(PLAN["workers"])
 atexit.register(_report)

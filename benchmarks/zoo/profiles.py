@@ -41,12 +41,13 @@ def stored(name: str) -> Path | None:
         return None
 
 
-def asked(path: Path):
+def asked(path: Path, *, calibrate: bool = True):
     """What the rules say about the run at *path*: findings as rows in the order told, and faults of rules or facts."""
-    said = advise(api.evidence(api.load(path)))
+    said = advise(api.evidence(api.load(path)), calibrate=calibrate)
     rows = [
         {"rule": f.rule, "cause": f.cause, "title": f.title, "low": round(f.saves.low, 4),
-         "high": round(f.saves.high, 4), "basis": f.basis, "confidence": f.confidence}
+         "high": round(f.saves.high, 4), "basis": f.basis, "confidence": f.confidence,
+         "fix": {"name": f.fix.name, "parameters": f.fix.parameters} if f.fix else None}
         for f in said.findings
     ]  # fmt: skip
     broken = {rule: why for rule, why in said.skipped.items() if FAULT in why}

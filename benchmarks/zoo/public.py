@@ -32,8 +32,8 @@ class Target:
     threads: int | None = None
     prepare: str = ""
     without: tuple[str, ...] = field(default=())
-    #: Whether a rule was tried on the script, be it for its silence, before the first trials.
-    seen: bool = True
+    #: Whether no rule was tried on the script, nor any trial made, before the rules' last change.
+    held_out: bool = False
 
 
 TUTORIALS = "pytorch-tutorial/tutorials"
@@ -46,7 +46,6 @@ TUTORIAL = {
     "cores": 2,
     "threads": 1,
     "prepare": "digits",
-    "seen": False,
     "without": ("float64",),  # their pictures are float32
 }
 
@@ -85,9 +84,8 @@ TARGETS = (
         args=("--data", "words", "--model", "Transformer", "--use-optimizer", "--lr", "0.001", "--epochs", "2",
               "--nhid", "128", "--emsize", "128"),
     ),
-    # No rule was tried on those below before the first trials.
     Target(
-        name="bigram", folder="ng-video-lecture", script="bigram.py", file="bigram.py", batch=32, seen=False,
+        name="bigram", folder="ng-video-lecture", script="bigram.py", file="bigram.py", batch=32,
         line="    optimizer.step()\n", call="model, optimizer, xb", args=(),
         without=("evaluate",),  # it evaluates often by itself
     ),
@@ -106,6 +104,29 @@ TARGETS = (
     Target(
         name="tutorial_vae", folder=f"{TUTORIALS}/03-advanced/variational_autoencoder", **(TUTORIAL | {"prepare": "few digits"}),
         line="        optimizer.step()\n", call="model, optimizer, x", batch=128,
+    ),
+    # Held out: see Target.held_out.
+    Target(
+        name="tutorial_logistic", folder=f"{TUTORIALS}/01-basics/logistic_regression", **TUTORIAL, held_out=True,
+        line="        optimizer.step()\n", call="model, optimizer, images", batch=100,
+    ),
+    Target(
+        name="tutorial_birnn", folder=f"{TUTORIALS}/02-intermediate/bidirectional_recurrent_neural_network", held_out=True,
+        **(TUTORIAL | {"prepare": "few digits"}), line="        optimizer.step()\n", call="model, optimizer, images", batch=100,
+    ),
+    Target(
+        name="example_vae", folder="examples/vae", **(TUTORIAL | {"args": ("--epochs", "3")}), held_out=True,
+        line="        optimizer.step()\n", call="model, optimizer, data", batch=128,
+    ),
+    Target(
+        name="example_mnist", folder="examples/mnist", held_out=True, batch=64,
+        **(TUTORIAL | {"args": ("--epochs", "2"), "prepare": "few digits"}), line="        optimizer.step()\n",
+        call="model, optimizer, data",
+    ),
+    Target(
+        name="example_mnist_rnn", folder="examples/mnist_rnn", held_out=True, batch=64,
+        **(TUTORIAL | {"args": ("--epochs", "2"), "prepare": "few digits"}), line="        optimizer.step()\n",
+        call="model, optimizer, data",
     ),
 )  # fmt: skip
 
@@ -176,11 +197,27 @@ class MNIST:
     def __getitem__(self, index):
         return self.transform(self.pictures[index]), index % 10
 
+class Compose:
+    def __init__(self, transforms):
+        self.transforms = transforms
+
+    def __call__(self, picture):
+        for transform in self.transforms:
+            picture = transform(picture)
+        return picture
+
+class Normalize:
+    def __init__(self, mean, std):
+        self.mean, self.std = torch.tensor(mean).view(-1, 1, 1), torch.tensor(std).view(-1, 1, 1)
+
+    def __call__(self, picture):
+        return (picture - self.mean) / self.std
+
 class ToTensor:
     def __call__(self, picture):
         return torch.from_numpy(picture).unsqueeze(0).float().div(255)
 
-def save_image(tensor, path):
+def save_image(tensor, path, **settings):
     torch.save(tensor, path)
 """
 
@@ -191,8 +228,12 @@ def digits(_scripts: Path, folder: Path, count: int = 12_800) -> None:
     package.mkdir()
     (package / "pictures.py").write_text(PICTURES.replace("COUNT", str(count)))
     (package / "__init__.py").write_text("from . import datasets, transforms, utils\n")
-    for module, name in (("datasets", "MNIST"), ("transforms", "ToTensor"), ("utils", "save_image")):
-        (package / f"{module}.py").write_text(f"from .pictures import {name}\n")
+    for module, names in (
+        ("datasets", "MNIST"),
+        ("transforms", "Compose, Normalize, ToTensor"),
+        ("utils", "save_image"),
+    ):
+        (package / f"{module}.py").write_text(f"from .pictures import {names}\n")
 
 
 PREPARE = {"characters": characters, "words": words, "digits": digits,

@@ -1,5 +1,6 @@
 """What the rules said, held against what was measured. Pure functions on plain rows."""
 
+import math
 import statistics
 
 # A finding on a healthy script that promises more than this is a false one.
@@ -94,6 +95,14 @@ def interval_score(low, high, truth, alpha=ALPHA):
     Lower is better.
     """
     return (high - low) + 2 / alpha * (max(0.0, low - truth) + max(0.0, truth - high))
+
+
+def conformal(misses, missed):
+    """The margin that a new miss exceeds with probability *missed* at most: the ⌈(n + 1)(1 - missed)⌉-th smallest, never below
+    0; None of too few. (Romano, Patterson & Candès, Conformalized quantile regression, NeurIPS 2019.)
+    """
+    rank = math.ceil((len(misses) + 1) * (1 - missed))
+    return max(0.0, sorted(misses)[rank - 1]) if 0 < rank <= len(misses) else None
 
 
 def confusion(trials):

@@ -12,7 +12,8 @@ HEAD = """# Rules
 What `perfkit profile` may advise, and what each piece of advice rests on. A rule speaks only with evidence;
 where that could not be had it is skipped, and `perfkit report -v` says why. `saves` is a fraction of the mean
 steady wall time per sample, as an interval: the low end is what a person should count on. Findings that compete
-for the same time are not added up. `perfkit explain RULE` prints a rule's section.
+for the same time are not added up. On a CPU the high end lies a little above what a rule's own section
+says, by how far trials on other people's scripts went beyond it (`perfkit.advise.calibration`). `perfkit explain RULE` prints a rule's section.
 
 This page is made from the rules' docstrings by `python -m perfkit.advise.manual`.
 """

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from . import rules as rules_package
+from .calibration import calibrated
 from .evidence import Evidence
 from .lazy import DEBUG_VARIABLE
 
@@ -98,8 +99,8 @@ def judge(rule: Rule, evidence: Evidence) -> Finding | str | None:
     return rule.check(**given)
 
 
-def advise(evidence: Evidence) -> Advice:
-    """Judge *evidence* by every rule."""
+def advise(evidence: Evidence, *, calibrate: bool = True) -> Advice:
+    """Judge *evidence* by every rule. Without *calibrate* the intervals are as the rules tell them."""
     findings: list[Finding] = []
     skipped: dict[str, str] = {}
     failed: dict[str, str] = {}
@@ -114,7 +115,7 @@ def advise(evidence: Evidence) -> Advice:
         if isinstance(said, str):
             skipped[rule.name] = said
         elif said is not None:
-            findings.append(said)
+            findings.append(calibrated(said, evidence) if calibrate else said)
     findings.sort(key=_rank)
     return Advice(findings=findings, count=len(all_rules()), skipped=skipped, failed=failed)
 

@@ -17,6 +17,7 @@ _FRAME = re.compile(r"^(?P<function>.*) \((?P<file>.*):(?P<line>\d+)\)$")
 _LIBRARY = re.compile(r"(^<)|([/\\](site|dist)-packages[/\\])|([/\\]lib[/\\]python3[.\d]*[/\\])|([/\\]Lib[/\\])")
 _CONSOLE_SCRIPT = re.compile(r"[/\\](bin|Scripts)[/\\][^/\\.]+$")
 _OWN = re.compile(r"[/\\]perfkit[/\\]((inside|runs|model|launch)[/\\]|(__init__|api)\.py$)")
+_FETCH = re.compile(r"torch[/\\]utils[/\\]data[/\\]_utils[/\\]fetch\.py$")
 # Below these frames a forked or spawned process runs code of its own; above them lies its parent's.
 _FORKED = ("BaseProcess._bootstrap", "Process._bootstrap")
 
@@ -56,12 +57,13 @@ def excluded(run: Run) -> list[tuple[int, int]]:
 def hot_lines(run: Run, *, window: str | None = None, limit: int = 20) -> list[dict[str, Any]]:
     """Lines of the user's code, most seen first, with shares of their role's samples in their window.
 
-    Each is ``{"function", "file", "line", "role", "window", "share", "self_share", "import_share", "samples"}``.
+    Each is ``{"function", "file", "line", "role", "window", "share", "self_share", "import_share", "loading_share", "samples"}``.
     ``share`` counts a line wherever it was on the stack, ``self_share`` where it was the innermost line of the
     user's: what it calls in libraries is its own; ``import_share`` is the part of that in which modules were being
-    imported. Main threads only: others mostly wait. None of perfkit's own frames is counted.
+    imported, ``loading_share`` that in which a DataLoader made a batch. Main threads only: others mostly wait. None of
+    perfkit's own frames is counted.
     """
-    counts: dict[Place, list[int]] = defaultdict(lambda: [0, 0, 0])
+    counts: dict[Place, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
     totals: dict[tuple[str, str], int] = defaultdict(int)
     found = [s for s in stacks(run) if s.thread == "MainThread" and window in {None, s.window}]
     # A launcher (torchrun's agent) runs nothing of the user's, and must not halve the shares.
@@ -140,6 +142,7 @@ def _count(stack: Stack, counts: dict[Place, list[int]]) -> None:
         innermost = counts[(stack.window, stack.role, *mine[-1])]
         innermost[1] += stack.count
         innermost[2] += stack.count * _is_importing(stack)
+        innermost[3] += stack.count * _is_loading(stack)
 
 
 def _is_importing(stack: Stack) -> bool:
@@ -150,6 +153,11 @@ def _is_importing(stack: Stack) -> bool:
         if file.startswith("<frozen importlib"):
             return True
     return False
+
+
+def _is_loading(stack: Stack) -> bool:
+    """Whether a DataLoader was making a batch, in this process or for another."""
+    return any(_FETCH.search(file) for _, file, _ in stack.frames)
 
 
 def is_users(file: str) -> bool:
@@ -169,5 +177,6 @@ def _line(key: Place, seen: list[int], totals: dict[tuple[str, str], int]) -> di
         "share": seen[0] / total,
         "self_share": seen[1] / total,
         "import_share": seen[2] / total,
+        "loading_share": seen[3] / total,
         "samples": seen[0],
     }

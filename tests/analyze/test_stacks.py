@@ -98,3 +98,14 @@ def test_samples_in_which_a_line_imports_modules_are_told_apart(tmp_path):
     lines = by_place(Run(tmp_path))
     assert (lines["train.py", 9]["self_share"], lines["train.py", 9]["import_share"]) == (0.5, 0.375)
     assert lines["data.py", 4]["import_share"] == 0
+
+
+def test_samples_below_a_loader_that_makes_a_batch_are_told_apart(tmp_path):
+    thread = "process 7;thread (0x1): MainThread;<module> (train.py:9)"
+    fetch = "fetch (/x/lib/python3.11/site-packages/torch/utils/data/_utils/fetch.py:52)"
+    (tmp_path / "stacks-steady.txt").write_text(f"{thread};{fetch};draw (shapes.py:4) 3\n{thread};draw (shapes.py:4) 1")
+    window = {"name": "steady", "file": "stacks-steady.txt", "start_ns": 1, "end_ns": 2, "state": "done"}
+    (tmp_path / "stacks.json").write_text(json.dumps({"windows": [window]}))
+    lines = {row["file"]: row for row in hot_lines(Run(tmp_path))}
+    assert (lines["shapes.py"]["self_share"], lines["shapes.py"]["loading_share"]) == (1.0, 0.75)
+    assert lines["train.py"]["loading_share"] == 0

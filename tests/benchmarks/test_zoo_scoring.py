@@ -82,3 +82,10 @@ def test_a_traced_workload_is_judged_by_the_first_accepted_finding_that_was_meas
     assert (row["right"], row["inside"], row["measured"]["median"]) == (True, True, 0.65)
     silent = traces.one(case, {"findings": [], "changes": [change]})
     assert (silent["right"], silent["inside"]) == (False, None)
+
+
+def test_a_conformal_margin_is_exceeded_as_seldom_as_was_asked_for():
+    misses = [n / 100 for n in range(-50, 50)]
+    assert scoring.conformal(misses, 0.1) == misses[90]  # the 91st of 100
+    assert scoring.conformal(misses[:5], 0.1) is None  # five say nothing of one in ten
+    assert scoring.conformal([-0.3] * 20, 0.1) == 0.0  # intervals are never made narrower

@@ -10,7 +10,8 @@ Two cases, told apart by how often the script evaluates:
   batches (no gradients are kept, so more samples fit), every second or fifth epoch, a subset.
 
 How the gain is told. Evaluating k times as rarely leaves 1/k of its time. Several times in an epoch: the low
-end is a quarter as often, the high end once an epoch, or so rarely that nothing of it stays. Else: the low end is half as often, or half the time, the high
+end is a quarter as often, the high end once an epoch, or so rarely that nothing of it stays, nor what it costs beside its own
+time (up to half of it, or 15 % of the rest: caches emptied). Else: the low end is half as often, or half the time, the high
 end a tenth. What a person decides to give up is theirs, so the interval says what each choice would bring.
 
 It is silent below those shares; when the evaluation runs with gradients enabled and is not too frequent, because
@@ -22,7 +23,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...model.records import Finding, Interval
-from ..what_if import ms, percent, phase_seconds, saved, step_seconds
+from ..what_if import ms, percent, phase_seconds, saved, step_seconds, with_what_follows
 
 # Forward takes about a third of a step, so evaluating a fifth of the data once an epoch costs some 8 %: below that
 # nothing is unusual.
@@ -81,7 +82,8 @@ def _kept(is_often: bool, between: float | None, epoch: int | None) -> tuple[flo
 
 
 def _gain(step: float, spent: float, kept: tuple[float, float]) -> Interval:
-    return saved(step, [step - spent * (1 - part) for part in kept])
+    most = with_what_follows(spent, step)
+    return saved(step, [step - most * (1 - kept[0]), step - spent * (1 - kept[1])])
 
 
 def _evidence(step: float, spent: float, between: float | None, epoch: int | None) -> Row:

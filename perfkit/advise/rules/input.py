@@ -165,7 +165,12 @@ def _own_code(loader: Row, hot_lines: list[Row] | None) -> list[Row]:
     """Lines of the script's own loading code, where batches are made, most first."""
     if loader.get("num_workers"):
         return steady(hot_lines, "loader worker")
-    return [row for row in steady(hot_lines) if is_named(row["function"], LOADING)]
+    return [row for row in steady(hot_lines) if _is_loading(row)]
+
+
+def _is_loading(row: Row) -> bool:
+    """Whether batches are made there: mostly below the DataLoader, or, where the loop makes them by itself, by its name."""
+    return row.get("loading_share", 0.0) > row["self_share"] / 2 or is_named(row["function"], LOADING)
 
 
 def workers_wanted(breakdown: list[Row], loader: Row, cores: int, cores_used: float | None = None) -> int:

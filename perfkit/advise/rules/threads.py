@@ -16,8 +16,8 @@ times slower than one (measured on two cores).
 How the gain is told. Too few: Amdahl's law, by the size of the operators. Of the time in those of 100 µs or more 75 to
 100 % runs in parallel, of those of 20 to 100 µs 40 to 90 % (measured on two cores: matrix products, convolutions,
 normalisation, reductions and elementwise operators of many sizes took 0.45 to 0.65 and 0.55 to 0.8 of their time on two
-threads). Too many: each operator that is split up saves 3 to 10 µs for every thread, large ones 10 to 30 % of the rest
-of their time (measured with 16 threads on two cores, in CPU time against one thread: products and forward convolutions 18
+threads). Too many: each operator that is split up saves 3 to 12 µs for every thread (8 at least on a single core, where waking
+one means leaving another), large ones 10 to 30 % of the rest of their time (measured with 16 threads on two cores, in CPU time against one thread: products and forward convolutions 18
 to 41 %, small operators up to 89 %); and a backward pass that takes more than four times as long as the forward pass,
 because its threads spin while they wait for each other, all that it takes beyond one to four times. Without a trace only a
 quarter to three quarters of the surplus (1 - cores/threads) of the compute time can be told.
@@ -44,8 +44,8 @@ MIN_SAVES = 0.05
 MAX_OTHERS_SHARE = 0.15
 OVERSUBSCRIBED = 1.5
 # Waking one thread too many for one operator. Measured for 4 to 16 threads on two cores: 5 to 10 µs, in CPU time 5.5 to
-# 10, which two cores share.
-WAKE_S = (10e-6, 3e-6)
+# 10, which two cores share; for 2 to 8 threads on one core 9 to 12 µs (linear layers and softmax of 32 to 2048 rows).
+WAKE_S, WAKE_ON_ONE_CORE_S = (10e-6, 3e-6), (12e-6, 8e-6)
 # An operator that is split up among too many threads takes at least this for each of them.
 SPLIT_S = 3e-6
 # What large operators lose beside.
@@ -176,23 +176,24 @@ def _without_surplus(
         surplus = (1 - cores / threads) * compute
         return saved(step, [step - surplus * part for part in OF_SURPLUS])
     spun = _spun(phase_seconds(breakdown, "forward"), phase_seconds(breakdown, "backward"))
-    parts = [_surplus_share(operators, threads, end) for end in (0, 1)]
+    wake_s = WAKE_ON_ONE_CORE_S if cores == 1 else WAKE_S
+    parts = [_surplus_share(operators, threads, each, uneven) for each, uneven in zip(wake_s, UNEVEN, strict=True)]
     gone = [spinning + part * (compute - spinning) for spinning, part in zip(spun, parts, strict=True)]
     return saved(step, [step - seconds for seconds in gone])
 
 
-def _surplus_share(operators: list[Row], threads: int, end: int) -> float:
-    """Of the operators' time, what goes into waking and awaiting too many *threads*, at most (0) or at least (1)."""
+def _surplus_share(operators: list[Row], threads: int, wake_s: float, uneven: float) -> float:
+    """Of the operators' time, what goes into waking too many *threads*, *wake_s* each, and into awaiting the last."""
     whole = sum(row["seconds_per_step"] for row in operators)
-    return min(1.0, sum(_surplus(row, threads, end) for row in operators) / whole) if whole else 0.0
+    return min(1.0, sum(_surplus(row, threads, wake_s, uneven) for row in operators) / whole) if whole else 0.0
 
 
-def _surplus(row: Row, threads: int, end: int) -> float:
+def _surplus(row: Row, threads: int, wake_s: float, uneven: float) -> float:
     calls, seconds = row.get("calls_per_step") or 0, row["seconds_per_step"]
     if row.get("kind") != "operator" or not calls or seconds / calls < SPLIT_S * threads:
         return 0.0
-    waking = min(seconds, calls * threads * WAKE_S[end])
-    return float(waking + UNEVEN[end] * (seconds - waking))
+    waking = min(seconds, calls * threads * wake_s)
+    return float(waking + uneven * (seconds - waking))
 
 
 def _spun(forward: float, backward: float) -> tuple[float, float]:

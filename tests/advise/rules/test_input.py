@@ -169,6 +169,13 @@ def test_without_a_free_core_decoding_has_to_become_cheaper(ask, phases):
     assert said.saves.high - said.saves.low < 0.25
 
 
+def test_what_runs_below_the_loader_is_loading_whatever_it_is_called(ask, phases):
+    shown = {"loader": SLEEPER, "cores": 1, "cores_used": 1.0, "breakdown": phases(data=0.06, forward=0.04)}
+    line = {**OWN, "function": "stripes", "loading_share": OWN["self_share"]}
+    assert "cheaper" in ask("input", hot_lines=[line], **shown).title
+    assert ask("input", hot_lines=[{**line, "loading_share": 0.0}], **shown) is None
+
+
 def test_a_slow_collate_is_left_to_its_own_rule(ask, phases):
     shown = {"loader": SLEEPER, "cores": 1, "cores_used": 1.0, "breakdown": phases(data=0.06, forward=0.04)}
     lines = [{**OWN, "function": "collate"}]
