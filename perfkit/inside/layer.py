@@ -53,7 +53,7 @@ class Layer:
         above = self._files + name
         if not self._make_parents(name):
             return above  # no such folder: writing there says so
-        if not _exists(above) and not self._is_gone(name) and (_is_folder(name) or keep and _exists(name)):
+        if not _exists(above) and not self._is_gone(name) and (_is_folder(name) or (keep and _exists(name))):
             _copy(name, above)
         self._forget_gone(name)
         return above

@@ -201,7 +201,7 @@ def test_a_busy_script_leaves_no_file_and_no_process_and_does_so_twice(folder, w
     assert [(one["state"], one["exit_code"], one["method"]) for one in told] == [("complete", 0, way)] * 2, told
     assert all(one["steady_steps"] >= 60 and one["left"] == [] for one in told)
     assert folder.tree() == folder.before
-    assert len(folder.pids) >= 2 * 4
+    assert len(folder.pids) >= 2 * 4, folder.pids
     assert not any(lives(pid) for pid in folder.pids)
     assert scratch_folders_of(folder) == []
     rank = folder.recorded().ranks[0]
@@ -209,7 +209,7 @@ def test_a_busy_script_leaves_no_file_and_no_process_and_does_so_twice(folder, w
     losses = json.loads((rank.path / "losses.json").read_text())
     assert note["losses"] == len(losses["loss"]) == len(losses["samples"]) >= 60
     assert losses["samples"][:3] == [8, 16, 24]
-    assert losses["loss"][-1] < losses["loss"][0]
+    assert sum(losses["loss"][40:60]) < sum(losses["loss"][:20])  # the third epoch's are below the first's
     assert folder.recorded().info.status == "finished"
     assert "epoch 0" in (folder.recorded().path / "stdout.txt").read_text()
 
