@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import stat
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -120,7 +122,11 @@ class _Session:
     def _captured(self) -> Stdin:
         """What the script reads: of a tune that goes on, what it read before."""
         kept = list(self._ledger.path.glob("stdin-*"))
-        return Stdin(path=kept[0]) if kept else Stdin.capture(self._ledger.path)
+        if kept:
+            return Stdin(path=kept[0])
+        if _is_pipe(0):
+            self._say("reading stdin to its end, so that every trial reads the same (nothing to read: < /dev/null)")
+        return Stdin.capture(self._ledger.path)
 
     # --- the course of it
 
@@ -284,6 +290,13 @@ class _Session:
             return Path(self._request.target).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
             return None
+
+
+def _is_pipe(descriptor: int) -> bool:
+    try:
+        return stat.S_ISFIFO(os.fstat(descriptor).st_mode)
+    except OSError:  # closed
+        return False
 
 
 def interrupted(root: Path) -> Row:

@@ -104,7 +104,7 @@ def test_a_script_that_breaks_says_how(perfkit, script):
 @pytest.mark.slow
 def test_what_ctrl_c_left_is_gone_on_with(perfkit, script, tmp_path):
     script(DOUBLE)
-    words = ["tune", "--fix", "nothing", "--steps", "16", "--max-minutes", "0.5", "--json", "-", "script.py"]
+    words = ["tune", "--fix", "nothing", "--steps", "16", "--max-minutes", "4", "--json", "-", "script.py"]
     environ = {k: v for k, v in os.environ.items() if not k.startswith("PERFKIT_")} | {"OMP_NUM_THREADS": "1"}
     running = subprocess.Popen(
         [sys.executable, "-m", "perfkit.cli.main", *words], cwd=tmp_path, env=environ, text=True, stdin=subprocess.DEVNULL,
@@ -113,7 +113,9 @@ def test_what_ctrl_c_left_is_gone_on_with(perfkit, script, tmp_path):
     said = []
     deadline = time.monotonic() + 150
     while time.monotonic() < deadline and "round 1  nothing" not in "".join(said):
-        said.append(running.stderr.readline())
+        line = running.stderr.readline()
+        assert line, "".join(said)  # it has ended too early
+        said.append(line)
     running.send_signal(signal.SIGINT)
     out, err = running.communicate(timeout=60)
     assert running.returncode == 130, "".join(said) + err
