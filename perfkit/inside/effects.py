@@ -114,7 +114,8 @@ class Effects:
     def _peer(self, address):
         if isinstance(address, tuple):
             host, port = address[:2]
-            named = self._asked_host if self._asked_host not in (None, host) else ""
+            named, self._asked_host = self._asked_host, None  # of one connection only
+            named = "" if named == host else named
             self._note("connect", "%s %s %s" % (host, port, named or ""))
         else:
             self._note("connect", "unix:" + os.fsdecode(address))

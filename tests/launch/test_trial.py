@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from perfkit.launch import effects, trial
+from perfkit.launch import effects
 from perfkit.launch.sandbox.place import choose
 from perfkit.runs.reader import Run
 
@@ -302,7 +302,6 @@ def test_what_a_script_does_outside_its_folder_is_listed(folder, tmp_path):
     torch.save({}, home + ".pt")
     open(home, "w").write("x")
     os.remove(home)
-    os.remove("old.txt")
     subprocess.run("TOKEN=hunter22 git --version && true", shell=True, stdout=subprocess.DEVNULL)
     server = socket.create_server(("127.0.0.1", 0))
     socket.create_connection(server.getsockname())
@@ -316,7 +315,6 @@ def test_what_a_script_does_outside_its_folder_is_listed(folder, tmp_path):
     assert {(e.kind, Path(e.what).name) for e in found} == {
         ("write", ".perfkit-test"),
         ("write", ".perfkit-test.pt"),
-        ("delete", "old.txt"),
         ("command", "git"),
         ("command", "true"),
         ("connect", "192.0.2.7:443"),
@@ -326,6 +324,35 @@ def test_what_a_script_does_outside_its_folder_is_listed(folder, tmp_path):
     assert "hunter22" not in (folder.recorded().path / "effects.jsonl").read_text()
 
 
-def test_a_terminal_is_not_read():
-    captured = trial.Stdin.capture(Path("/tmp")) if os.isatty(0) else trial.Stdin.nothing()
-    assert captured.path == Path(os.devnull)
+def test_what_it_made_itself_and_what_is_temporary_may_be_deleted(folder):
+    folder.run("pass", way="functions", steps=50, wall_s=60)
+    lines = [
+        ("write", "/home/me/cache/own"), ("delete", "/home/me/cache/own"), ("delete", "/home/me/data/theirs"),
+        ("delete", "/tmp/anything"), ("write", str(folder.path / "model.pt")), ("connect", "127.0.0.1 80 "),
+        ("connect", "203.0.113.9 443 example.org"), ("connect", "unix:/run/bus"), ("command", "python3"),
+    ]  # fmt: skip
+    text = "".join(json.dumps({"effect": kind, "what": what, "pid": 1}) + "\n" for kind, what in lines)
+    (folder.recorded().path / "effects.jsonl").write_text(text)
+    assert [str(effect) for effect in effects.effects(folder.recorded())] == [
+        "connects to example.org:443",
+        "deletes /home/me/data/theirs",
+        "writes /home/me/cache/own",
+    ]
+
+
+def test_stdin_is_captured_once_from_where_it_stands_and_dev_null_is_not_read(tmp_path):
+    code = (
+        "import os; from pathlib import Path; from perfkit.launch.stdin import Stdin; os.read(0, 2)\n"
+        "kept = Stdin.capture(Path('.')); print(kept.path, [os.read(kept.open(), 99).decode() for _ in range(2)])"
+    )
+
+    def told(**stdin):
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True, **stdin
+        )
+        return done.stdout.split(None, 1)
+
+    path, read = told(input="a\nb\n")
+    assert read.strip() == repr(["b\n"] * 2)
+    assert Path(path).parent == tmp_path
+    assert told(stdin=subprocess.DEVNULL) == ["/dev/null", "['', '']\n"]
