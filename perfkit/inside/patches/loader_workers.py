@@ -18,7 +18,7 @@ import sys
 import weakref
 
 from .batch_check import CheckedCollate
-from .dataset_state import state_of
+from .dataset_state import open_file, state_of
 from .loaders import LoaderPatch, dataset_name
 from .pin_memory import why_not_pinned
 from .processors import usable
@@ -69,6 +69,11 @@ class LoaderWorkers(LoaderPatch):
             return "%s is an IterableDataset that does not divide its samples among workers" % dataset_name(loader)
         if not self.is_iterable(loader) and _length(loader) < 2:
             return "the loader gives one batch only"
+        if not loader.num_workers and open_file(loader.dataset):
+            return "%s holds an open %s, whose position workers would share" % (
+                dataset_name(loader),
+                open_file(loader.dataset),
+            )
         if multiprocessing.current_process().daemon:
             return "the script runs in a process that may have no children"
         if self._start_method(loader) != "fork" and not _guards_its_start():

@@ -168,6 +168,10 @@ def test_loaders_that_are_left_alone_each_with_its_reason(train):
         for batch in DataLoader(Numbers(), 48, num_workers=1, persistent_workers=True): step(batch)
         for epoch in range(2):
             for batch in DataLoader(Numbers(8), 8): step(batch)
+        with_file = Numbers(); with_file.source = open(__file__, "rb")
+        for batch in DataLoader(torch.utils.data.Subset(with_file, range(32)), 8): step(batch)
+        with_base = Numbers(); import sqlite3; with_base.parts = [sqlite3.connect(":memory:")]
+        for batch in DataLoader(with_base, 48): step(batch)
         multiprocessing.set_start_method("spawn", force=True)
         for batch in DataLoader(Numbers(), 8): step(batch)
         """,
@@ -178,6 +182,8 @@ def test_loaders_that_are_left_alone_each_with_its_reason(train):
         "Stream is an IterableDataset that does not divide its samples among workers",
         "the loader has 1 persistent workers already",
         "the loader gives one batch only",
+        "Subset holds an open BufferedReader, whose position workers would share",
+        "Numbers holds an open sqlite3.Connection, whose position workers would share",
         "workers would import the script anew, which trains without asking for __name__ == '__main__'",
     ]
 
