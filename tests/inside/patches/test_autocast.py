@@ -122,7 +122,7 @@ tell()
     assert told["losses"] == plain["losses"]
 
 
-def test_not_applicable_to_models_that_are_not_in_float32_or_elsewhere(train):
+def test_not_applicable_to_models_that_are_not_in_float32(train):
     script = """
 batches_ = batches
 for kind in (torch.float64, torch.bfloat16):
@@ -134,6 +134,9 @@ tell()
     assert row["state"] == "not-applicable"
     assert row["reason"] == "the model has parameters in float64; the model has parameters in bfloat16"
     assert told["seen"] == ["torch.bfloat16", "torch.float64"]
+
+
+def test_not_applicable_to_a_model_on_another_device(train):
     _, row, _ = train(PLAIN + "train(model, opt, 3); tell()", "autocast:device=cuda,dtype=float16")
     assert (row["state"], row["reason"]) == ("not-applicable", "the model is on cpu, not on cuda")
 

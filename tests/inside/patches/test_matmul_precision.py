@@ -38,7 +38,7 @@ def test_the_trial_product_tells_float32_from_fewer_bits():
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["high", "medium"])
 def test_the_setting_holds_just_where_products_become_less_exact(apply, precision):
-    probe = """
+    probe = f"""
 import importlib
 error = importlib.import_module("_perfkit.inside.patches.matmul_precision")._error_of_product
 torch.set_float32_matmul_precision({precision!r}); shown = error(torch) > 5e-5; torch.set_float32_matmul_precision("highest")
