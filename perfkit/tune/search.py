@@ -209,7 +209,8 @@ class Search:
         self.counted(trial)
         if trial.state == "measured":
             return
-        state: State = "not-applicable" if trial.state == "not-applicable" else "drop"
+        states: dict[str, State] = {"not-applicable": "not-applicable", "late": "inconclusive"}
+        state = states.get(trial.state, "drop")
         if state == "not-applicable":
             self.trials[trial.arm].remove(trial)  # the plain script again: no trial of this fix
         self.verdicts[trial.arm] = self._verdict(trial.arm, state, trial.reason)

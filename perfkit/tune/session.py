@@ -42,7 +42,7 @@ BASELINE_STEPS, BASELINE_STEADY_S = 96, 4.0
 # The share of the time that it may take.
 BASELINE_SHARE = 0.3
 # A trial may take so many times as long as expected before it is stopped, and at least so many seconds: compilers take theirs.
-PATIENCE, LEAST_PATIENCE_S = 4.0, 120.0
+PATIENCE, LEAST_PATIENCE_S, COMPILERS_PATIENCE_S = 4.0, 120.0, 300.0
 DEFAULT_MINUTES = 15.0
 EFFECTS_SHOWN = 4
 
@@ -206,14 +206,19 @@ class _Session:
         """One process of the search."""
         fixes = candidate.fixes if candidate is not None else ()
         args = choice.arguments(self._request.args, candidate.sets) if candidate is not None else self._request.args
-        seconds = max(LEAST_PATIENCE_S, PATIENCE * self._length.process_s)
+        least_s = COMPILERS_PATIENCE_S if any(fix.name == "compile" for fix in fixes) else LEAST_PATIENCE_S
+        patience = max(least_s, PATIENCE * self._length.process_s)
+        seconds = min(
+            patience, max(self._left_s(), PATIENCE * self._length.process_s)
+        )  # not long after the time is over
         limits = launch.Limits(steps=self._length.steps, seconds=seconds, wall_s=1.5 * seconds)
         request = replace(self._request, fixes=fixes, args=args, stacks=False)
         started = time.monotonic()
         done = self._launched(request, limits)
         wall_s = time.monotonic() - started
         broken = done.reason if done.state in ("failed", "stopped") else ""
-        return trial.judged(done.run, arm, number, done.exit_code, wall_s, broken=broken)
+        late = done.state in ("time is up", "stopped")
+        return trial.judged(done.run, arm, number, done.exit_code, wall_s, broken=broken, late=late)
 
     def _launched(self, request: Request, limits: launch.Limits) -> launch.Trial:
         cache = self._ledger.path / "cache"

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 #: measured: it has a figure, and every fix acted · not-applicable: a fix found nothing to act on, so it says nothing ·
-#: failed: the script or a fix broke, it ran out of memory or of time, or no steady steps came.
-State = Literal["measured", "not-applicable", "failed"]
+#: failed: the script or a fix broke, it ran out of memory, or no steady steps came · late: its time was up before its steps
+#: were steady, which says nothing of how fast they would be.
+State = Literal["measured", "not-applicable", "failed", "late"]
 
 BASELINE = "baseline"
 OUT_OF_MEMORY_KILL = 137
@@ -57,11 +58,17 @@ class Interrupted(Exception):  # noqa: N818
     """A person wants it to end; the process that ran then counts for nothing."""
 
 
-def judged(path: Path, arm: str, number: int, exit_code: int, wall_s: float, *, broken: str = "") -> Trial:
-    """The trial that was recorded in *path*; *broken* is what its launcher says went wrong, if anything did."""
+def judged(
+    path: Path, arm: str, number: int, exit_code: int, wall_s: float, *, broken: str = "", late: bool = False
+) -> Trial:
+    """The trial that was recorded in *path*; *broken* is what its launcher says went wrong, if anything did;
+    *late* whether it was stopped because its time was up.
+    """
     found = Run(path)
     read = figures.read(Evidence(found))
     state, reason = _state(found, read, exit_code, broken)
+    if late and state == "failed" and read.seconds is None:
+        state, reason = "late", f"its steps had not settled after {wall_s:.0f} s"
     thinned = replace(read, losses=_thinned(read.losses))
     return Trial(
         arm=arm,

@@ -86,6 +86,18 @@ def test_a_candidate_that_runs_out_of_memory_is_an_answer():
     assert search.verdicts["good"].state == "keep"
 
 
+def test_what_was_not_warm_in_its_time_stays_open_and_costs_no_more():
+    machine = Machine({"good": 0.3, "compile": 0.5})
+    machine.special["compile"] = lambda arm, n: trial(
+        arm, n, None, state="late", reason="its steps had not settled after 300 s"
+    )
+    search = machine.search()
+    search.run()
+    assert search.verdicts["compile"].state == "inconclusive"
+    assert "not settled" in search.verdicts["compile"].reason
+    assert sum(arm == "compile" for _, arm in machine.ran) == 1
+
+
 def test_a_baseline_that_fails_is_an_error_at_first_and_a_note_later():
     machine = Machine({"good": 0.3})
     machine.special[BASELINE] = lambda arm, n: trial(arm, n, None, state="failed", reason="it raised ValueError")
