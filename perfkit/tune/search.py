@@ -35,6 +35,11 @@ CLEARLY_SLOWER = 0.3
 # An allowance this small is spent: at it nothing is claimed any more.
 NOTHING = 1e-9
 AT_FIRST_LOOK = "slower here, at the first look"
+SLOWER, SMALL_AT_BEST = "slower here", f"saves less than {SMALL:.0%}, if anything"
+#: Reasons to drop that rest on times, which later rounds may put in doubt.
+BY_MEASURE = (AT_FIRST_LOOK, SLOWER, SMALL_AT_BEST)
+# With fewer rounds the variance is hardly known, and luck would look like proof.
+ROUNDS_TO_DROP = 3
 # Where there is no time to measure all alone, those that saved this much at first sight are confirmed as one.
 PROMISING = 0.05
 # Each end of a shown interval is wrong in so many cases (95 % for both).
@@ -251,7 +256,7 @@ class Search:
 
     def _drop_useless(self) -> None:
         """After every round: a fix that is dropped in error costs little, and another round costs much."""
-        for candidate in self._open():
+        for candidate in self._open() if self._round >= ROUNDS_TO_DROP else ():
             if (reason := self._why_useless(candidate.label)) is not None:
                 self._decide(candidate.label, "drop", reason)
 
@@ -259,7 +264,7 @@ class Search:
         low = self._bounds(name, DROPS).low
         if 1 - math.exp(low) >= SMALL:
             return None
-        return "slower here" if low > 0 else f"saves less than {SMALL:.0%}, if anything"
+        return SLOWER if low > 0 else SMALL_AT_BEST
 
     def _look(self, alpha: float) -> None:
         """Judge all that are open, at *alpha*; nothing without."""
@@ -313,9 +318,9 @@ class Search:
         # What was decided early has learnt from all that came later.
         for name, old in list(self.verdicts.items()):
             if self._measured(name):
-                doubted = old.reason == AT_FIRST_LOOK and self._why_useless(name) is None
+                doubted = old.reason in BY_MEASURE and self._why_useless(name) is None
                 state: State = "inconclusive" if doubted else old.state
-                reason = f"{old.reason}, where the noise may have been as large" if doubted else old.reason
+                reason = f"{old.reason}, and what came later leaves it open" if doubted else old.reason
                 self.verdicts[name] = self._verdict(name, state, reason)
         if self.together is not None and len(self.together.candidates) == 1:
             self.together = replace(self.together, verdict=self.verdicts[self.together.candidates[0].label])

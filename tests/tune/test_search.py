@@ -183,3 +183,15 @@ def test_steps_that_never_settle_are_named():
     search = machine.search()
     search.run()
     assert any("never settled in: a" in note for note in search.notes)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_verdict_contradicts_the_interval_beside_it(seed):
+    search = Machine({"none": 0.0, "gain": 0.1, "slow": -0.5}, sigma=0.08, seed=seed).search()
+    search.run()
+    for verdict in search.verdicts.values():
+        if verdict.state == "keep":
+            assert verdict.measured.low > 0
+        elif verdict.state == "drop":
+            # The drop's own level is one-sided 5 %, that of the interval 2.5 %.
+            assert verdict.measured.high < 0.15
