@@ -147,7 +147,7 @@ class _Session:
             runner=self._ledger.remembering(self._run),
             process_s=self._length.process_s,
             limit_s=self._left_s(),
-            allow_other_training=self._asked.batch or bool(self._asked.fixes),
+            allow_other_training=self._asked.batch or bool(self._asked.fixes or self._asked.sweeps),
             say=self._say,
             counted=self._tell,
         )

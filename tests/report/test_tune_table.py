@@ -50,6 +50,7 @@ def test_an_end_that_nothing_bounds_is_left_open():
     assert tune_table.measured(0.3, {"low": None, "high": 0.5}) == "30.0 % […, 50.0]"
     assert tune_table.measured(0.3, {"low": None, "high": None}) == "30.0 % […]"
     assert tune_table.measured(None, None) == "–"
+    assert tune_table.measured(-13.4, {"low": None, "high": -9.7}) == "14.4× as long"
 
 
 def test_what_did_not_apply_has_no_row_but_is_named():
