@@ -1,0 +1,119 @@
+"""Does `perfkit tune` find the cures that are known, and measure what they give?
+
+    python benchmarks/tune_zoo.py                  every case whose cure is a registered fix, and the healthy ones
+    python benchmarks/tune_zoo.py --only NAME      that case alone; may be repeated
+
+Each of the zoo's scripts is tuned unchanged; then the zoo's own fixed version of it is measured in interleaved pairs of fresh
+processes, on the same machine, right after. results/tune_zoo.json holds predicted, measured by tune, and the fixed
+version's gain side by side; it is written after each case, and cases that are in it are not run again without --again.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import zoo_score
+from machine import RESULTS, write
+from zoo import running, scoring
+from zoo.cases import CASES, SCRIPTS
+
+NAME = "tune_zoo"
+#: Case -> the fix that is its cure. The others of the zoo are cured by hand only.
+FIXES = {
+    "stored_digits": "loader-workers", "packed_pictures": "loader-workers", "spectrograms": "loader-workers",
+    "textures": "loader-workers", "wide_autoencoder": "threads", "denoiser": "threads", "house_prices": "float32",
+    "genes": "autocast", "deep_residual": "optimizer", "oscillators": "compile", "digits_mlp": "batch-size",
+    "topics": "inference-mode", "mobile_net": "channels-last", "tag_pictures": "batch-size",
+}  # fmt: skip
+#: A larger batch is another training, tried only when asked for.
+ASKED = {"batch-size": ["--batch"]}
+WITHIN = 0.05  # of the fixed version's gain
+TIME_LIMIT_S = 1800
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", action="append", metavar="NAME")
+    parser.add_argument("--again", action="store_true")
+    parser.add_argument("--minutes", type=float, default=6.0, help="for each script (default 6)")
+    parser.add_argument("--pairs", type=int, default=3)
+    options = parser.parse_args()
+    cases = [c for c in CASES if (c.healthy or c.name in FIXES) and (not options.only or c.name in options.only)]
+    known = stored()
+    for case in cases:
+        if case.name in known and not options.again:
+            continue
+        try:
+            known[case.name] = tried(case, options)
+        except running.ScriptFailedError as error:
+            known[case.name] = {"failed": str(error)[-500:]}
+        write(NAME, {"made_by": "benchmarks/tune_zoo.py", "totals": totals(known), "cases": known})
+        print(f"{case.name}: {json.dumps(known[case.name])}", file=sys.stderr, flush=True)
+    print(json.dumps(totals(known), indent=1))
+
+
+def stored():
+    path = RESULTS / f"{NAME}.json"
+    return json.loads(path.read_text(encoding="utf-8"))["cases"] if path.exists() else {}
+
+
+def tried(case, options):
+    """What tune made of the script, and what the zoo's own fixed version gives."""
+    document = tuned(case, options.minutes)
+    kept = [row["fix"]["name"] for row in document["trials"] if row["verdict"] == "keep"]
+    found = {"kept": kept, "together": document["together"], "trials": [short(row) for row in document["trials"]]}
+    if case.healthy:
+        return found | {"right": not kept}
+    told = cure_of(document["trials"], FIXES[case.name])
+    fixed = zoo_score.measured(case, options.pairs)
+    gap = told["estimate"] - fixed["median"] if told and told["estimate"] is not None else None
+    return found | {
+        "fix": FIXES[case.name], "told": short(told) if told else None, "fixed_version": zoo_score.short(fixed), "gap": gap,
+        "right": FIXES[case.name] in kept, "agrees": gap is not None and abs(gap) <= WITHIN,
+    }  # fmt: skip
+
+
+def tuned(case, minutes):
+    """The document of `perfkit tune` of the unchanged script. Raises ScriptFailedError."""
+    with tempfile.TemporaryDirectory(prefix="perfkit-tune-") as folder:
+        said = Path(folder, "tune.json")
+        words = [sys.executable, "-m", "perfkit", "tune", "--max-minutes", f"{minutes:g}", "--json", str(said), "--results-dir",
+                 folder, *ASKED.get(FIXES.get(case.name), ()), str(SCRIPTS / case.script)]  # fmt: skip
+        done = subprocess.run(
+            words, capture_output=True, text=True, cwd=folder, stdin=subprocess.DEVNULL, timeout=TIME_LIMIT_S,
+            env=running.environment(case.threads), preexec_fn=running.on_cores(case.cores),
+        )  # fmt: skip
+        if not said.exists():
+            raise running.ScriptFailedError(f"tune of {case.name}: {done.stderr[-500:]}")
+        return json.loads(said.read_text(encoding="utf-8"))
+
+
+def cure_of(trials, name):
+    """The row of the fix *name* that saved most, or None."""
+    rows = [row for row in trials if row["fix"]["name"] == name and row["estimate"] is not None]
+    return max(rows, key=lambda row: row["estimate"], default=None)
+
+
+def short(row):
+    return {key: row.get(key) for key in ("label", "fix", "predicted", "estimate", "measured", "verdict", "reason")}
+
+
+def totals(known):
+    """What the targets are about."""
+    good = {name: found for name, found in known.items() if "failed" not in found}
+    cures = [found for found in good.values() if "fix" in found]
+    return {
+        "cases": len(known), "failed": [name for name in known if name not in good],
+        "cures_found": scoring.share([found["right"] for found in cures]),
+        "within_5_points": scoring.share([found["agrees"] for found in cures]),
+        "healthy_left_alone": scoring.share([found["right"] for found in good.values() if "fix" not in found]),
+        "wrong": [name for name, found in good.items() if not found["right"]],
+        "apart": {name: round(found["gap"], 3) for name, found in good.items() if found.get("gap") and not found["agrees"]},
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
