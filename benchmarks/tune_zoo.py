@@ -26,7 +26,7 @@ FIXES = {
     "stored_digits": "loader-workers", "packed_pictures": "loader-workers", "spectrograms": "loader-workers",
     "textures": "loader-workers", "wide_autoencoder": "threads", "denoiser": "threads", "house_prices": "float32",
     "genes": "autocast", "deep_residual": "optimizer", "oscillators": "compile", "digits_mlp": "batch-size",
-    "topics": "inference-mode", "mobile_net": "channels-last", "tag_pictures": "batch-size",
+    "mobile_net": "channels-last", "tag_pictures": "batch-size",
 }  # fmt: skip
 #: A larger batch is another training, tried only when asked for.
 ASKED = {"batch-size": ["--batch"]}
