@@ -387,6 +387,8 @@ class Search:
         bounds = self._bounds(name, SHOWN)
         if math.isinf(bounds.high):
             return "too few processes to say; a larger --max-minutes"
+        if bounds.high < 0:
+            return "probably faster, and not surely enough to keep: of a hundred searches one may err; a larger --max-minutes"
         return "the interval holds both a gain and none; a larger --max-minutes, or a quieter machine"
 
 

@@ -206,3 +206,14 @@ def test_a_drop_that_later_noise_puts_in_doubt_is_open_again():
     assert found.measured.high > 0.1
     assert found.state == "inconclusive"
     assert "leaves it open" in found.reason
+
+
+def test_a_gain_that_is_likely_and_not_proven_is_not_said_to_be_none():
+    likely = []
+    for seed in range(30):
+        search = Machine({"some": 0.03}, sigma=0.03, seed=seed).search()
+        search.run()
+        found = search.verdicts["some"]
+        likely += [found] if found.state == "inconclusive" and found.measured.low > 0 else []
+    assert likely
+    assert all("probably faster" in found.reason for found in likely)
