@@ -1,8 +1,8 @@
 """The group: instant help, errors on one line, completion."""
 
+import resource
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -22,14 +22,21 @@ def test_every_verb_has_help(perfkit, verb):
     assert shown.returncode == 0 and "Usage: perfkit" in shown.stdout, shown.stderr
 
 
-def test_help_is_instant():
-    """The best of several, since the machine may be busy: 150 ms is the promise."""
-    best = 9.0
-    for _ in range(8):
-        started = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "perfkit.cli.main", "--help"], check=True, capture_output=True)
-        best = min(best, time.perf_counter() - started)
-    assert best < 0.15
+def test_help_takes_little_more_than_a_command_line_parser():
+    """Processor time of the better of several, in turn: a busy machine slows both."""
+    help_s, bare_s = [], []
+    for _ in range(4):
+        help_s.append(processor_seconds("-m", "perfkit.cli.main", "--help"))
+        bare_s.append(processor_seconds("-c", "import click, dataclasses, pathlib, typing, json"))
+    assert min(help_s) < 2 * min(bare_s)
+
+
+def processor_seconds(*words):
+    """What a Python process used, waited for."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, *words], check=True, capture_output=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def test_help_imports_nothing_heavy():
