@@ -20,7 +20,10 @@ def test_a_training_script_gets_its_card_after_its_own_output(perfkit, train):
     assert own == "trained 80 steps\n\n"  # one empty line sets the card off
     assert shown.stderr == "" and shown.stdout.endswith("\n") and not shown.stdout.endswith("\n\n")
     assert "80 steps" in card and "samples/s" in card and "where the step goes" in card
-    assert "what to change" in card and "next: perfkit explain input" in card  # which cure depends on the neighbours
+    # Whether there is a cure depends on the neighbours: workers need a core, and the card says who keeps them.
+    is_crowded = "other processes kept" in card
+    assert is_crowded or ("what to change" in card and "next: perfkit explain input" in card)
+    assert "next: perfkit" in card
     assert card.count("\n") <= 31
 
 
