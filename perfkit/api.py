@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from .advise.evidence import Evidence
     from .launch.block import Block
-    from .launch.request import Kind, Outcome
+    from .launch.request import Kind, Outcome, Request
     from .model.records import Fix
     from .runs.reader import Run
     from .runs.store import Store
@@ -74,22 +74,10 @@ def profile_command(
     """Run and record a script, module or command to its end, with *fixes* applied from inside. Options that are None are not
     given to the guest.
     """
-    from .launch.request import Request
     from .launch.supervise import profile
-    from .runs.settings import results_root
 
-    request = Request(
-        kind=kind,
-        target=target,
-        args=args,
-        results_root=results_root(results_dir).path,
-        python=python,
-        options={key: value for key, value in options.items() if value is not None},
-        stacks=stacks,
-        verbose=verbose,
-        fixes=fixes,
-    )
-    return profile(request, announce=announce)
+    more = {"stacks": stacks, "verbose": verbose, "fixes": fixes}
+    return profile(_request(kind, target, args, results_dir, python, options, **more), announce=announce)
 
 
 def tune_command(
@@ -108,20 +96,27 @@ def tune_command(
     *asked* says what to try and for how long, *say* gets lines of progress. Call it in the main thread. Raises PerfkitError when
     the unchanged command cannot be measured.
     """
-    from .launch.request import Request
-    from .runs.settings import results_root
     from .tune.session import Asked, tune
 
-    request = Request(
-        kind=kind,
-        target=target,
-        args=args,
-        results_root=results_root(results_dir).path,
-        python=python,
-        options={key: value for key, value in options.items() if value is not None},
-        stacks=False,
-    )
+    request = _request(kind, target, args, results_dir, python, options, stacks=False)
     return tune(request, asked or Asked(), say=say)
+
+
+def _request(
+    kind: Kind,
+    target: str,
+    args: tuple[str, ...],
+    results_dir: str | Path | None,
+    python: str | None,
+    options: dict[str, Any],
+    **more: Any,
+) -> Request:
+    from .launch.request import Request
+    from .runs.settings import results_root
+
+    given = {key: value for key, value in options.items() if value is not None}
+    root = results_root(results_dir).path
+    return Request(kind=kind, target=target, args=args, results_root=root, python=python, options=given, **more)
 
 
 def request_trace(run: Run, *, wait_s: float = 120.0) -> Path:

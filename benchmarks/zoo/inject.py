@@ -13,6 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from perfkit import api
 from perfkit.advise import calibration
 from perfkit.model.records import Interval
 
@@ -156,9 +157,10 @@ def told_of(findings, cause):
 
 def heard(name, plan, truths, path, own_findings):
     """The trial's row, by today's rules on the stored run at *path*."""
-    findings, failed = profiles.asked(path)
-    row = judged(name, plan, truths, findings, failed, own_findings, naive(path, plan["plant"]))
-    raw = told_of(profiles.asked(path, calibrate=False)[0], row["cause"]) if row["said"] else None
+    evidence = api.evidence(api.load(path))
+    findings, failed = profiles.told(evidence)
+    row = judged(name, plan, truths, findings, failed, own_findings, naive(evidence, plan["plant"]))
+    raw = told_of(profiles.told(evidence, calibrate=False)[0], row["cause"]) if row["said"] else None
     return row | {"run": path.name, "uncalibrated": [raw["low"], raw["high"]] if raw else None}
 
 
@@ -213,11 +215,9 @@ def script_home(script, target):
     return script.parents[len(Path(target.script).parents) - 1]
 
 
-def naive(path, plant):
+def naive(evidence, plant):
     """What a reader of shares would promise: anything up to the share of the phase that the plant lies in."""
-    from perfkit import api
-
-    rows = api.evidence(api.load(path)).breakdown or []
+    rows = evidence.breakdown or []
     return [0.0, round(sum(row["share"] for row in rows if row["name"] in PLANTS[plant][1]), 4)]
 
 

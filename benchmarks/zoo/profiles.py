@@ -41,9 +41,14 @@ def stored(name: str) -> Path | None:
         return None
 
 
-def asked(path: Path, *, calibrate: bool = True):
+def asked(path: Path):
     """What the rules say about the run at *path*: findings as rows in the order told, and faults of rules or facts."""
-    said = advise(api.evidence(api.load(path)), calibrate=calibrate)
+    return told(api.evidence(api.load(path)))
+
+
+def told(evidence, *, calibrate: bool = True):
+    """The same of evidence that is known already; without *calibrate* the rules' own intervals."""
+    said = advise(evidence, calibrate=calibrate)
     rows = [
         {"rule": f.rule, "cause": f.cause, "title": f.title, "low": round(f.saves.low, 4),
          "high": round(f.saves.high, 4), "basis": f.basis, "confidence": f.confidence,

@@ -383,22 +383,27 @@ class Evidence(AroundFacts, DeviceFacts):
         """Over the whole recording, for that loader: seconds, batches, starts, first_seconds, start_seconds, end_seconds
         (see advise.waits).
         """
-        from .waits import loader_waits
-
-        found = loader_waits(self.need("lead").marks)
+        found = self.need("waits_by_loader")
         group = [found[fact["id"]] for fact in self.need("loader_group") if fact["id"] in found]
         keys = ("seconds", "batches", "starts", "first_seconds", "start_seconds", "end_seconds")
         return {key: sum(row[key] for row in group) for key in keys}
 
     @lazy
+    def waits_by_loader(self) -> dict[int, Row]:
+        """Loader id → what was waited for it (see advise.waits)."""
+        from .waits import loader_waits
+
+        return loader_waits(self.need("lead").marks)
+
+    @lazy
     def loader_group(self) -> list[Row]:
         """Facts of that loader; several where a script makes the same one anew, in each epoch say."""
-        from .waits import group_by_settings, loader_waits, training_seconds
+        from .waits import group_by_settings, training_seconds
 
         facts = self.need("lead").facts_of("loader")
         if not facts:
             raise Absent("the script uses no DataLoader")
-        waits = loader_waits(self.need("lead").marks)
+        waits = self.need("waits_by_loader")
         return max(group_by_settings(facts), key=lambda group: training_seconds(group, waits))
 
     @lazy

@@ -40,15 +40,13 @@ def _shared_once(samples: list[dict[str, Any]]) -> int:
     readings = [line for line in samples if "pss" in line]
     if not readings:
         return max(int(line["rss"]) for line in samples)
-    before, after = 0, 0  # readings[:after] are before the line
-    peak = 0
+    after = peak = 0  # readings[:after] are before the line
     for line in samples:
         if "pss" in line:
             after += 1
             peak = max(peak, int(line["pss"]))
             continue
-        before = max(0, after - 1)
-        around = [_shared(reading, int(line["n"])) for reading in readings[before : after + 1]]
+        around = [_shared(reading, int(line["n"])) for reading in readings[max(0, after - 1) : after + 1]]
         peak = max(peak, int(line["rss"]) - max(around))
     return peak
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ..errors import PerfkitError, UsageError
-from . import options
-from .script import ScriptCommand, checked_step_on
+from . import options, script
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,19 +27,19 @@ def _option(name: str, help_text: str, **settings: Any) -> Callable[[F], F]:
 
 @click.command(
     "profile",
-    cls=ScriptCommand,
+    cls=script.ScriptCommand,
     options_metavar="[OPTIONS] (SCRIPT | -m MODULE | -- COMMAND) [ARGS]...",
     epilog="The exit code is the script's own (128 + n for a signal).",
 )
-@click.option("-m", "--module", metavar="MODULE", help="Run a module, as python -m does.")
-@_option("--python", "The Python that runs it: a path, or an environment's folder.", metavar="PYTHON")
+@script.module
+@script.python
 @options.results_dir
 @_option("--trace-steps", "Steps in the trace window (default 5).", type=click.IntRange(1, 1000))
 @_option("--no-trace", "Open no trace window.", is_flag=True)
 @_option("--trace-at", "Open the trace window at that step, or after that time.", metavar="step:N|30m")
 @_option("--steps", "End the recording, not the script, after N steps.", type=click.IntRange(1), metavar="N")
 @click.option("--for", "duration", metavar="TIME", envvar="PERFKIT_FOR", help="The same after a time, such as 10m.")
-@_option("--step-on", "A step ends when this function returns.", metavar="MODULE:FUNCTION")
+@script.step_on
 @_option("--no-stacks", "Take no samples of Python stacks.", is_flag=True)
 @click.option(
     "--with",
@@ -63,17 +62,10 @@ def command(ctx: click.Context, /, **given: Any) -> int:
     """  # noqa: D301
     kind, words = ctx.obj
     if "help" in given["with_fixes"]:
-        return _list_fixes()
+        return script.list_fixes()
     if kind is None or not words:
         raise UsageError("nothing to profile; write perfkit profile SCRIPT, -m MODULE, or -- COMMAND")
     return profile(kind, words, given)
-
-
-def _list_fixes() -> int:
-    from ..launch import fixes
-
-    print(fixes.listing())
-    return 0
 
 
 def profile(kind: str, words: list[str], given: dict[str, Any]) -> int:
@@ -107,7 +99,7 @@ def guest_options(given: dict[str, Any]) -> dict[str, Any]:
         "trace_at": _trace_at(given["trace_at"]),
         "steps": given["steps"],
         "seconds": options.seconds(given["duration"], "--for") if given["duration"] else None,
-        "step_on": checked_step_on(given["step_on"]),
+        "step_on": script.checked_step_on(given["step_on"]),
     }
 
 

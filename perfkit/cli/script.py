@@ -13,6 +13,21 @@ _SHORT_MODULE = re.compile(r"-[a-ln-z]*m(.*)")
 _FUNCTION = re.compile(r"[\w.]+:[\w.]+")
 
 
+module = click.option("-m", "--module", metavar="MODULE", help="Run a module, as python -m does.")
+python = click.option(
+    "--python",
+    metavar="PYTHON",
+    envvar="PERFKIT_PYTHON",
+    help="The Python that runs it: a path, or an environment's folder.",
+)
+step_on = click.option(
+    "--step-on",
+    metavar="MODULE:FUNCTION",
+    envvar="PERFKIT_STEP_ON",
+    help="A step ends when this function returns.",
+)
+
+
 class ScriptCommand(click.Command):
     """Stops reading options at the script, module or ``--``: all that follows is the script's."""
 
@@ -68,3 +83,11 @@ def checked_step_on(text: str | None) -> str | None:
     if text is not None and not _FUNCTION.fullmatch(text):
         raise UsageError(f"--step-on {text}: write MODULE:FUNCTION, such as train:update")
     return text
+
+
+def list_fixes() -> int:
+    """Print the fixes there are; the exit code."""
+    from ..launch import fixes
+
+    print(fixes.listing())
+    return 0

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import PerfkitError, UsageError
-from . import options
-from .script import ScriptCommand, checked_step_on
+from . import options, script
 
 if TYPE_CHECKING:
     from ..tune.session import Asked
@@ -23,11 +22,11 @@ DEFAULT_MINUTES = 15.0
 
 @click.command(
     "tune",
-    cls=ScriptCommand,
+    cls=script.ScriptCommand,
     options_metavar="[OPTIONS] (SCRIPT | -m MODULE | -- COMMAND) [ARGS]...",
     epilog="Exit codes: 0 when every fix has a verdict, 4 when something stayed inconclusive, 130 after Ctrl-C.",
 )
-@click.option("-m", "--module", metavar="MODULE", help="Run a module, as python -m does.")
+@script.module
 @click.option(
     "--fix",
     "fixes",
@@ -57,13 +56,8 @@ DEFAULT_MINUTES = 15.0
 @click.option("--allow", is_flag=True, help="Run it again although it acts outside its own folder.")
 @click.option("--resume", is_flag=True, help="Go on with the newest tune that was interrupted.")
 @click.option("--fresh", is_flag=True, help="Begin anew although this command was interrupted before.")
-@click.option(
-    "--python",
-    metavar="PYTHON",
-    envvar="PERFKIT_PYTHON",
-    help="The Python that runs it: a path, or an environment's folder.",
-)
-@click.option("--step-on", metavar="MODULE:FUNCTION", help="A step ends when this function returns.")
+@script.python
+@script.step_on
 @options.results_dir
 @options.shown
 @click.pass_context
@@ -79,20 +73,13 @@ def command(ctx: click.Context, /, **given: Any) -> int:
     writes is thrown away.
     """  # noqa: D301
     if "help" in given["fixes"]:
-        return _list_fixes()
+        return script.list_fixes()
     kind, words = ctx.obj
     if given["resume"]:
         return _resume(given, bool(words))
     if kind is None or not words:
         raise UsageError("nothing to tune; write perfkit tune SCRIPT, -m MODULE, or -- COMMAND")
     return _tune(kind, words, given, _asked(given))
-
-
-def _list_fixes() -> int:
-    from ..launch.fixes import listing
-
-    print(listing())
-    return 0
 
 
 def _asked(given: dict[str, Any]) -> Asked:
@@ -137,7 +124,7 @@ def _tune(kind: str, words: list[str], given: dict[str, Any], asked: Asked) -> i
         python=given["python"],
         asked=asked,
         say=_say(quiet=given["quiet"]),
-        step_on=checked_step_on(given["step_on"]),
+        step_on=script.checked_step_on(given["step_on"]),
     )
     _show(document, given)
     if document["interrupted"]:
