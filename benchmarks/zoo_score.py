@@ -175,12 +175,12 @@ def inject(options, parser):
     """Trials on public scripts, as results/zoo_inject.json or results/zoo_inject_calibration.json."""
     from zoo import inject as trials
 
-    name = options.output or ("zoo_inject" if options.held_out else "zoo_inject_calibration")
+    name = "zoo_inject" if options.held_out else "zoo_inject_calibration"
     stored = RESULTS / f"{name}.json"
 
     def keep(result):
         if options.output != "-":
-            write(name, result)
+            write(options.output or name, result)
 
     if options.scripts is not None:
         result = trials.run(options.scripts, options.trials, options.seed, options.only, options.held_out, keep)
