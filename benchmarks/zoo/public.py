@@ -1,7 +1,8 @@
 """The public scripts that causes are planted into. They are not part of perfkit: checkouts of them are given by the person.
 
 ``--scripts DIR`` holds ``nanoGPT``, ``makemore``, ``minGPT`` and ``ng-video-lecture`` (github.com/karpathy), ``examples``
-(github.com/pytorch) and ``pytorch-tutorial`` (github.com/yunjey).
+(github.com/pytorch), ``pytorch-tutorial`` (github.com/yunjey), ``PyTorch-GAN`` (github.com/eriklindernoren) and ``PyTorch-Tutorial``
+(github.com/MorvanZhou).
 A trial works on a copy, into which one import and one call per step are written.
 """
 
@@ -105,28 +106,65 @@ TARGETS = (
         name="tutorial_vae", folder=f"{TUTORIALS}/03-advanced/variational_autoencoder", **(TUTORIAL | {"prepare": "few digits"}),
         line="        optimizer.step()\n", call="model, optimizer, x", batch=128,
     ),
-    # Held out: see Target.held_out.
     Target(
-        name="tutorial_logistic", folder=f"{TUTORIALS}/01-basics/logistic_regression", **TUTORIAL, held_out=True,
+        name="tutorial_logistic", folder=f"{TUTORIALS}/01-basics/logistic_regression", **TUTORIAL,
         line="        optimizer.step()\n", call="model, optimizer, images", batch=100,
     ),
     Target(
-        name="tutorial_birnn", folder=f"{TUTORIALS}/02-intermediate/bidirectional_recurrent_neural_network", held_out=True,
+        name="tutorial_birnn", folder=f"{TUTORIALS}/02-intermediate/bidirectional_recurrent_neural_network",
         **(TUTORIAL | {"prepare": "few digits"}), line="        optimizer.step()\n", call="model, optimizer, images", batch=100,
     ),
     Target(
-        name="example_vae", folder="examples/vae", **(TUTORIAL | {"args": ("--epochs", "3")}), held_out=True,
+        name="example_vae", folder="examples/vae", **(TUTORIAL | {"args": ("--epochs", "3")}),
         line="        optimizer.step()\n", call="model, optimizer, data", batch=128,
     ),
     Target(
-        name="example_mnist", folder="examples/mnist", held_out=True, batch=64,
+        name="example_mnist", folder="examples/mnist", batch=64,
         **(TUTORIAL | {"args": ("--epochs", "2"), "prepare": "few digits"}), line="        optimizer.step()\n",
         call="model, optimizer, data",
     ),
     Target(
-        name="example_mnist_rnn", folder="examples/mnist_rnn", held_out=True, batch=64,
+        name="example_mnist_rnn", folder="examples/mnist_rnn", batch=64,
         **(TUTORIAL | {"args": ("--epochs", "2"), "prepare": "few digits"}), line="        optimizer.step()\n",
         call="model, optimizer, data",
+    ),
+    # Held out: see Target.held_out.
+    Target(
+        name="tutorial_words", folder=f"{TUTORIALS}/02-intermediate/language_model", script="main.py", file="main.py", args=(),
+        batch=20, line="        optimizer.step()\n", call="model, optimizer, inputs, states", prepare="text", without=("float64",),
+        held_out=True,
+    ),
+    Target(
+        name="gan_conditional", folder="PyTorch-GAN/implementations/cgan", held_out=True, batch=64,
+        **(TUTORIAL | {"script": "cgan.py", "file": "cgan.py", "args": ("--n_epochs", "2")}),
+        line="        batches_done = epoch * len(dataloader) + i\n", call="discriminator, optimizer_D, real_imgs, labels",
+    ),
+    Target(
+        name="gan_wasserstein", folder="PyTorch-GAN/implementations/wgan", held_out=True, batch=64,
+        **(TUTORIAL | {"script": "wgan.py", "file": "wgan.py", "args": ("--n_epochs", "3")}),
+        line="        batches_done += 1\n", call="generator, optimizer_G, z",
+    ),
+    Target(
+        name="gan_semi", folder="PyTorch-GAN/implementations/sgan", held_out=True, batch=32,
+        **(TUTORIAL | {"script": "sgan.py", "file": "sgan.py", "prepare": "few digits",
+                       "args": ("--n_epochs", "1", "--img_size", "16", "--batch_size", "32")}),
+        line="        batches_done = epoch * len(dataloader) + i\n", call="discriminator, optimizer_D, real_imgs",
+    ),
+    Target(
+        name="example_dcgan", folder="examples/dcgan", held_out=True, batch=16,
+        **(TUTORIAL | {"args": ("--dataset", "fake", "--workers", "0", "--batchSize", "16", "--ngf", "12", "--ndf", "12",
+                                "--niter", "3")}),
+        line="        optimizerG.step()\n", call="netD, optimizerD, real_cpu",
+    ),
+    Target(
+        name="lesson_rnn", folder="PyTorch-Tutorial/tutorial-contents", held_out=True, batch=64,
+        **(TUTORIAL | {"script": "402_RNN_classifier.py", "file": "402_RNN_classifier.py", "prepare": "many digits"}),
+        line="        optimizer.step()                                # apply gradients\n", call="rnn, optimizer, b_x",
+    ),
+    Target(
+        name="lesson_autoencoder", folder="PyTorch-Tutorial/tutorial-contents", held_out=True, batch=64,
+        **(TUTORIAL | {"script": "404_autoencoder.py", "file": "404_autoencoder.py"}),
+        line="        optimizer.step()                    # apply gradients\n", call="autoencoder, optimizer, b_x",
     ),
 )  # fmt: skip
 
@@ -190,12 +228,26 @@ class MNIST:
         chance = numpy.random.default_rng(train)
         self.pictures = chance.integers(0, 256, (COUNT if train else 2_000, 28, 28), dtype=numpy.uint8)
         self.transform = transform
+        self.train_data = self.test_data = torch.from_numpy(self.pictures)
+        self.train_labels = self.test_labels = torch.arange(len(self.pictures)) % 10
 
     def __len__(self):
         return len(self.pictures)
 
     def __getitem__(self, index):
         return self.transform(self.pictures[index]), index % 10
+
+class FakeData:
+    def __init__(self, size=1000, image_size=(3, 224, 224), transform=None):
+        self.size, self.image_size, self.transform = size, image_size, transform
+
+    def __len__(self):
+        return self.size
+
+    def __getitem__(self, index):
+        depth, height, width = self.image_size
+        picture = numpy.random.default_rng(index).integers(0, 256, (height, width, depth), dtype=numpy.uint8)
+        return self.transform(picture), index % 10
 
 class Compose:
     def __init__(self, transforms):
@@ -213,9 +265,18 @@ class Normalize:
     def __call__(self, picture):
         return (picture - self.mean) / self.std
 
+class Resize:
+    def __init__(self, size):
+        self.size = size
+
+    def __call__(self, picture):
+        rows, columns = (numpy.arange(self.size) * length // self.size for length in picture.shape[:2])
+        return picture[rows][:, columns]
+
 class ToTensor:
     def __call__(self, picture):
-        return torch.from_numpy(picture).unsqueeze(0).float().div(255)
+        tensor = torch.from_numpy(picture)
+        return (tensor.permute(2, 0, 1) if tensor.ndim == 3 else tensor.unsqueeze(0)).float().div(255)
 
 def save_image(tensor, path, **settings):
     torch.save(tensor, path)
@@ -229,12 +290,20 @@ def digits(_scripts: Path, folder: Path, count: int = 12_800) -> None:
     (package / "pictures.py").write_text(PICTURES.replace("COUNT", str(count)))
     (package / "__init__.py").write_text("from . import datasets, transforms, utils\n")
     for module, names in (
-        ("datasets", "MNIST"),
-        ("transforms", "Compose, Normalize, ToTensor"),
+        ("datasets", "FakeData, MNIST"),
+        ("transforms", "Compose, Normalize, Resize, ToTensor"),
         ("utils", "save_image"),
     ):
         (package / f"{module}.py").write_text(f"from .pictures import {names}\n")
 
 
-PREPARE = {"characters": characters, "words": words, "digits": digits,
-           "few digits": lambda scripts, folder: digits(scripts, folder, 5_000)}  # fmt: skip
+def text(scripts: Path, folder: Path) -> None:
+    """The corpus that the tutorial downloads, in place of it a part of another example's."""
+    corpus = (scripts / "examples/word_language_model/data/wikitext-2/valid.txt").read_text(encoding="utf-8")
+    (folder / "data").mkdir(exist_ok=True)
+    (folder / "data" / "train.txt").write_text(" ".join(corpus.split()[:24_000]), encoding="utf-8")
+
+
+PREPARE = {"characters": characters, "words": words, "text": text, "digits": digits,
+           "few digits": lambda scripts, folder: digits(scripts, folder, 5_000),
+           "many digits": lambda scripts, folder: digits(scripts, folder, 40_000)}  # fmt: skip

@@ -127,7 +127,7 @@ class DeviceFacts(Facts):
     @lazy
     def cpu_peaks(self) -> Row:
         """What the processor was measured to do: fp32_flops, fp64_flops (per second), stream_bytes_per_s,
-        threads, measured (date).
+        crowded {interpreter, matrix: times as long beside busy cores}, threads, measured (date).
         """
         found = self.need("info").host.get("cpu_peaks")
         if not found:

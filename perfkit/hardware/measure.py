@@ -1,7 +1,8 @@
 """What the host's processor can do, measured: no table says it, for clocks, memory channels and quotas decide.
 
-Half a second in a child process, with numpy's own BLAS: the best of several matrix products and of several copies. What
-was measured once on a machine is kept in the user's cache, by processor, cores and quota.
+A second in child processes, with numpy's own BLAS: the best of several matrix products and of several copies, and how much
+slower a core works while the others are busy. Two of a virtual machine's cores are often the two threads of one real
+core, and nothing in the machine says so. What was measured once is kept in the user's cache, by processor, cores and quota.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,16 +25,24 @@ from . import detect
 SIZE = {"fp32": 1024, "fp64": 768}
 # Two arrays of this size fit no ordinary last cache.
 COPY_BYTES = 64 << 20
-BUDGET_S = {"fp32": 0.12, "fp64": 0.08, "stream": 0.12}
+BUDGET_S = {"fp32": 0.12, "fp64": 0.08, "stream": 0.12, "crowded": 0.06}
 TIMEOUT_S = 5.0
 # Somebody else at work on more than this share of our cores spoils the figures.
 IDLE_SHARE = 0.15
 LOOK_S = 0.1
+# A neighbour is a Python loop, as in a loader's worker. Siblings that the machine tells of are kept busy alone, else so
+# many of the other cores.
+NEIGHBOUR = "while True: sum(range(1000))"
+MOST_NEIGHBOURS = 15
+NEIGHBOUR_STARTS_S = 0.1
+ROUNDS = 3
+SIBLINGS = "/sys/devices/system/cpu/cpu{core}/topology/thread_siblings_list"
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
 def cpu_peaks(threads: int | None = None, *, cache: Path | None = None, measure: bool = True) -> dict[str, Any] | None:
-    """``{"fp32_flops", "fp64_flops", "stream_bytes_per_s", "threads", "measured"}``; numpy has no 16-bit products to measure.
+    """``{"fp32_flops", "fp64_flops", "stream_bytes_per_s", "crowded", "threads", "measured"}``; numpy has no 16-bit products
+    to measure. ``crowded``: see `crowded`.
 
     From the cache, else measured now if *measure* and nobody else is at work; None when neither can be had.
     """
@@ -41,9 +51,10 @@ def cpu_peaks(threads: int | None = None, *, cache: Path | None = None, measure:
     known = _read(file)
     if known is not None or not measure or not is_idle():
         return known
-    found = _in_child(threads)
-    if found is not None:
-        _write(file, found)
+    found, slower = _in_child(threads), _in_child(1, "beside_others")
+    if found is None or slower is None:
+        return found
+    _write(file, found := found | slower)
     return found
 
 
@@ -71,12 +82,14 @@ def is_idle() -> bool:
     return bool(busy_cores <= IDLE_SHARE * detect.usable_cores())
 
 
-def _in_child(threads: int) -> dict[str, Any] | None:
+def _in_child(threads: int, main: str = "main") -> dict[str, Any] | None:
     environ = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads))}
     for name in [name for name in environ if name.startswith("PERFKIT_") or name == "PYTHONPATH"]:
         del environ[name]
     package = str(Path(__file__).resolve().parents[2])
-    code = f"import sys; sys.path.insert(0, {package!r}); from perfkit.hardware import measure; measure.main({threads})"
+    code = (
+        f"import sys; sys.path.insert(0, {package!r}); from perfkit.hardware import measure; measure.{main}({threads})"
+    )
     try:
         done = subprocess.run(
             [sys.executable, "-c", code], env=environ, capture_output=True, timeout=TIMEOUT_S, check=True
@@ -92,6 +105,78 @@ def main(threads: int) -> None:
     found |= {"stream_bytes_per_s": stream_bytes_per_s(threads), "threads": threads}
     found["measured"] = datetime.now(UTC).date().isoformat()
     sys.stdout.write(json.dumps(found) + "\n")
+
+
+def beside_others(_threads: int) -> None:
+    """Measure here and print, with one thread for products; the child's side."""
+    sys.stdout.write(json.dumps({"crowded": crowded()}) + "\n")
+
+
+def crowded() -> dict[str, float]:
+    """How many times as long one core takes for the same work while its neighbours are busy, at least 1: ``interpreter``, a
+    Python loop, and ``matrix``, products that fit the core's own caches. 1 where there is no other core.
+    """
+    import numpy as np
+
+    left = np.full((128, 128), 1.5, dtype=np.float32)
+    out = np.empty_like(left)
+    works = {
+        "interpreter": lambda: sum(range(20_000)),
+        "matrix": lambda: [np.matmul(left, left, out=out) for _ in range(10)],
+    }
+    # In turns, the best of each: what else begins to work meanwhile would be taken for the neighbours' doing, for good.
+    alone, beside = [], []
+    for _ in range(ROUNDS):
+        alone.append([best_s(work, BUDGET_S["crowded"]) for work in works.values()])
+        with _neighbours():
+            beside.append([best_s(work, BUDGET_S["crowded"]) for work in works.values()])
+    ratios = np.min(beside, axis=0) / np.min(alone, axis=0)
+    return {name: round(max(1.0, float(ratio)), 3) for name, ratio in zip(works, ratios, strict=True)}
+
+
+@contextmanager
+def _neighbours() -> Iterator[None]:
+    """Busy processes on cores beside ours. Where processes can be bound to cores, each is, and so are we meanwhile."""
+    others = min(MOST_NEIGHBOURS, int(detect.usable_cores()) - 1)
+    allowed = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_setaffinity") else []
+    if not allowed:
+        with _busy([None] * others):
+            yield
+        return
+    own = allowed.pop(0)
+    os.sched_setaffinity(0, {own})
+    try:
+        with _busy([core for core in allowed if core in _siblings(own)] or [*allowed[:others]]):
+            yield
+    finally:
+        os.sched_setaffinity(0, {own, *allowed})
+
+
+@contextmanager
+def _busy(cores: list[int | None]) -> Iterator[None]:
+    """A neighbour on each of *cores*; None: wherever the system puts it."""
+    started: list[subprocess.Popen[bytes]] = []
+    try:
+        for core in cores:
+            started.append(subprocess.Popen([sys.executable, "-I", "-S", "-c", NEIGHBOUR]))
+            if core is not None:
+                os.sched_setaffinity(started[-1].pid, {core})
+        time.sleep(NEIGHBOUR_STARTS_S if started else 0)
+        yield
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+
+
+def _siblings(core: int) -> list[int]:
+    """Threads of the same real core, as far as the machine tells: ``0,64`` or ``0-1``."""
+    try:
+        text = Path(SIBLINGS.format(core=core)).read_text(encoding="ascii").strip()
+    except OSError:
+        return []
+    ends = [part.split("-") for part in text.split(",") if part]
+    return [number for part in ends for number in range(int(part[0]), int(part[-1]) + 1)]
 
 
 def matrix_flops(dtype: str) -> float:
@@ -136,7 +221,7 @@ def _read(file: Path) -> dict[str, Any] | None:
         found = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) and found.get("stream_bytes_per_s") else None
+    return found if isinstance(found, dict) and found.get("stream_bytes_per_s") and "crowded" in found else None
 
 
 def _write(file: Path, found: dict[str, Any]) -> None:

@@ -176,7 +176,8 @@ def test_a_real_limit_that_is_hit_after_some_steps_is_running_out_of_memory(real
 
 @pytest.mark.slow
 def test_on_a_processor_whose_peaks_are_known_operators_have_bounds_and_the_step_its_mfu(real):
-    peaks = {"fp32_flops": 1e12, "fp64_flops": 5e11, "stream_bytes_per_s": 1e11, "threads": 1, "measured": "2026-01-01"}
+    peaks = {"fp32_flops": 1e12, "fp64_flops": 5e11, "stream_bytes_per_s": 1e11, "crowded": {"matrix": 1.2},
+             "threads": 1, "measured": "2026-01-01"}  # fmt: skip
     evidence = real("600", options=("--no-stacks",), peaks=peaks)
     assert evidence.cpu_peaks == peaks
     # Three products for each layer but the first, whose input needs no gradient.

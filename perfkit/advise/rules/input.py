@@ -12,7 +12,9 @@ worker processes would give back at least as much. Four cures, chosen by what th
 
 How the gain is told. With ``w`` workers a step takes ``max(compute, load / w, cpu / cores)``: the loader
 hides behind the compute up to ``w`` times its own pace, and no number of workers makes the machine's cores
-do more than they can (``cpu``: CPU seconds per step of the whole process tree, measured). The high end is
+do more than they can (``cpu``: CPU seconds per step of the whole process tree, measured). While loading and computing
+overlap, both take as many times as long as a core was measured to take beside busy ones, if the model and the workers fill more than half of the cores:
+1.3 to 2.5 times where two cores are threads of one. The high end is
 that; the low end adds 15 % for contention and uneven batches where loading stays the limit (3 % where the model does
 and a core is free), 7 % of the loading time for handing tensors over, and starting the workers in every epoch. It is not
 the share of the phase: a loader that takes ten times as long as the model does not vanish behind two workers. Keeping
@@ -46,9 +48,10 @@ MIN_SHARE = 0.05
 SLACK = 1.15
 # The same where the model is: with a core to spare for the workers, and without.
 SLACK_OF_MODEL = {True: 1.03, False: 1.15}
-# Receiving a batch from a worker, in s, and in proportion to what was loaded: assumed, and set so that two
-# measured cases (one on an H100, one on two busy cores) lie inside.
-HANDOVER_S = (0.1e-3, 0.6e-3)
+# Receiving a batch from a worker, in s, and in proportion to what was loaded: set so that measured cases lie inside, one on
+# an H100, and four on two cores (a public script with batches of 64 small pictures took 0.8 to 1.2 ms more than its model alone).
+# Where there are workers already it is in the figures, but for what more of them disturb each other.
+HANDOVER_S, HANDOVER_OF_MORE_S = (0.1e-3, 1.3e-3), (0.1e-3, 0.6e-3)
 HANDOVER_OF_LOAD = 0.07
 # Forking a worker of a process that has torch loaded, in s, where workers are started anew in each epoch:
 # assumed.
@@ -99,6 +102,8 @@ class _Facts:
     own_code: list[Row]
     #: Whether batches go to a GPU from ordinary memory.
     pin: bool = False
+    #: How many times as long work takes on a core beside busy ones, at least and at most.
+    crowded: tuple[float, float] | None = None
 
     @property
     def step(self) -> float:
@@ -121,6 +126,7 @@ def check(
     others_cores: float | None = None,
     hot_lines: list[Row] | None = None,
     gpu: Device | None = None,
+    cpu_peaks: Row | None = None,
 ) -> Finding | None:
     """Judge the wait for batches."""
     if _is_surplus(breakdown, loader, cores, cores_used, others_cores, worker_cores):
@@ -134,6 +140,7 @@ def check(
         worker_cores=worker_cores,
         own_code=_own_code(loader, hot_lines),
         pin=gpu is not None and gpu.kind == "cuda" and not loader.get("pin_memory"),
+        crowded=_crowded(cpu_peaks),
     )
     said = _judge(facts, _evidence(facts, cores_used))
     # Where collate says what is slow, "prepare batches more cheaply" would say it again, and less.
@@ -159,6 +166,11 @@ def _cpu_cores(cores: int, used: float | None, others: float | None) -> tuple[fl
         return None if used is None else (used, used)
     is_crowded = used + others > CROWDED * cores
     return used, (max(used, 1.0) if is_crowded else used) * cores / max(1.0, cores - others)
+
+
+def _crowded(cpu_peaks: Row | None) -> tuple[float, float] | None:
+    measured = (cpu_peaks or {}).get("crowded")
+    return (min(measured.values()), max(measured.values())) if measured else None
 
 
 def _own_code(loader: Row, hot_lines: list[Row] | None) -> list[Row]:
@@ -265,15 +277,45 @@ def _wanted(load: float, compute: float, cores: int) -> int:
 def _gain(facts: _Facts, load: float, compute: float, workers: int) -> Interval:
     """What *workers* would save, between the ideal and the contended case."""
     step, cores = facts.step, facts.cores
-    least, most = (wanted * step / cores for wanted in facts.cpu_cores or (0.0, 1.0))
-    slack = SLACK_OF_MODEL[facts.cpu_cores is not None and facts.cpu_cores[1] + 1 <= cores]
-    best = max(compute, load / workers, least) + HANDOVER_S[0]
-    worst = max(compute * slack, load / workers * SLACK, most * SLACK) + HANDOVER_S[1]
+    cpu = [wanted * step / cores for wanted in facts.cpu_cores or (0.0, 1.0)]
+    best, worst = (
+        max(_side_by_side(compute, load / workers, busy, slower), wanted * slower)
+        for busy, slower, wanted in zip(_computing(facts, load, compute), _slower(facts, workers), cpu, strict=True)
+    )
+    slack = SLACK if max(load / workers, cpu[1]) > compute else _slack_of_model(facts)
+    received = HANDOVER_OF_MORE_S if facts.loader["num_workers"] else HANDOVER_S
+    best, worst = best + received[0], worst * slack + received[1]
     worst += HANDOVER_OF_LOAD * load if facts.loader["num_workers"] == 0 else 0.0
     length = facts.loader.get("length") or 0
     if length > 0:
         worst += WORKER_START_S * workers / length
     return saved(step, (best, worst))
+
+
+def _slack_of_model(facts: _Facts) -> float:
+    """What the model loses beside workers, in the contended case, that was not measured."""
+    return SLACK_OF_MODEL[facts.cpu_cores is not None and facts.cpu_cores[1] + 1 <= facts.cores]
+
+
+def _slower(facts: _Facts, workers: int) -> tuple[float, float]:
+    """How many times as long work takes beside *workers*, at best and at worst. As long as half of the cores are free the system
+    gives each process a real core; and workers that are there already are in the figures.
+    """
+    is_roomy = workers + 1 <= facts.cores / 2 or facts.loader["num_workers"] > 0
+    return (1.0, 1.0) if facts.crowded is None or is_roomy else facts.crowded
+
+
+def _computing(facts: _Facts, load: float, compute: float) -> tuple[float, float]:
+    """Which part of the loading computes, at least and at most; the rest waits for storage."""
+    if facts.cpu_cores is None or not load:
+        return 0.0, 1.0
+    least, most = (min(1.0, max(0.0, wanted * facts.step - compute) / load) for wanted in facts.cpu_cores)
+    return least, most
+
+
+def _side_by_side(compute: float, load: float, busy: float, slower: float) -> float:
+    """Seconds for both at once, when they slow each other down for as long as both compute."""
+    return max(compute, load) + busy * min(compute, load) * (slower - 1)
 
 
 def _fix(workers: int, *, pin: bool) -> Fix:

@@ -180,3 +180,17 @@ def test_a_slow_collate_is_left_to_its_own_rule(ask, phases):
     shown = {"loader": SLEEPER, "cores": 1, "cores_used": 1.0, "breakdown": phases(data=0.06, forward=0.04)}
     lines = [{**OWN, "function": "collate"}]
     assert ask("input", hot_lines=lines, **shown) is None and ask("collate", hot_lines=lines, **shown) is not None
+
+
+def test_a_worker_on_the_other_half_of_a_core_slows_the_model_down(ask, phases):
+    """Two cores that are threads of one: behind a worker both take as many times as long as was measured, while both compute."""
+    given = {"loader": SLEEPER, "cores": 2, "cores_used": 1.0, "breakdown": phases(data=0.05, forward=0.05)}
+    shared = {"crowded": {"interpreter": 1.6, "matrix": 1.3}}
+    alone = ask("input", cpu_peaks={"crowded": {"interpreter": 1.0, "matrix": 1.0}}, **given).saves
+    beside = ask("input", cpu_peaks=shared, **given).saves
+    assert alone.high == pytest.approx(0.5, abs=0.01)
+    assert beside.high == pytest.approx(1 - 0.5 * 1.3, abs=0.01)
+    assert beside.low < 1 - 0.5 * 1.6 < beside.high
+    # A loader that waits for storage leaves the core to the model, and half of 8 cores are real ones for sure.
+    assert ask("input", cpu_peaks=shared, **{**given, "cores_used": 0.5}).saves.high == pytest.approx(0.5, abs=0.01)
+    assert ask("input", cpu_peaks=shared, **{**given, "cores": 8}).saves.high == pytest.approx(0.5, abs=0.01)

@@ -117,3 +117,21 @@ def test_a_backward_pass_that_spins_gains_most(ask, base, phases):
     shared = {"breakdown": phases(forward=0.071, backward=0.140), "host_operators": convolutions(0.070, 0.140)}
     usual = ask("threads", **{**many, **shared})
     assert usual.saves.high < 0.5
+
+
+@pytest.mark.parametrize(
+    ("threads", "forward", "backward", "layer", "measured"),
+    [(8, 0.0079, 0.0448, (0.00626, 0.0448), 0.868), (16, 0.0138, 0.1250, (0.0116, 0.1226), 0.948)],
+)
+def test_a_recurrent_layer_splits_up_anew_at_each_time_step(
+    ask, base, phases, threads, forward, backward, layer, measured
+):
+    """Measured on one core: a public script with an LSTM over 28 steps, 10.0 ms a step with one thread."""
+    names = ("aten::mkldnn_rnn_layer", "aten::mkldnn_rnn_layer_backward")
+    rows = [{"name": name, "kind": "operator", "seconds_per_step": seconds, "calls_per_step": 1.0}
+            for name, seconds in zip(names, layer, strict=True)]  # fmt: skip
+    shown = phases(data=0.0011, forward=forward, backward=backward, optimizer=0.002, evaluation=0.0008)
+    given = {**base, "cores": 1, "torch": {"num_threads": threads}, "breakdown": shown, "host_operators": rows}
+    said = ask("threads", **given)
+    assert said.saves.low < measured < said.saves.high < 1
+    assert said.saves.high - said.saves.low < 0.25
