@@ -301,7 +301,7 @@ def text(scripts: Path, folder: Path) -> None:
     """The corpus that the tutorial downloads, in place of it a part of another example's."""
     corpus = (scripts / "examples/word_language_model/data/wikitext-2/valid.txt").read_text(encoding="utf-8")
     (folder / "data").mkdir(exist_ok=True)
-    (folder / "data" / "train.txt").write_text(" ".join(corpus.split()[:24_000]), encoding="utf-8")
+    (folder / "data" / "train.txt").write_text(" ".join(corpus.split()[:8_000]), encoding="utf-8")
 
 
 PREPARE = {"characters": characters, "words": words, "text": text, "digits": digits,

@@ -83,5 +83,22 @@ def test_neighbours_end_with_the_measurement():
     assert os.sched_getaffinity(0) == allowed
 
 
+def test_the_cache_lies_in_the_users_cache_folder(monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
+    assert str(measure.cache_folder()) == os.path.join("/somewhere", "perfkit")
+
+
+@pytest.mark.slow
+def test_figures_are_those_of_a_processor():
+    """Measured for real, on a machine that may be busy: only orders of magnitude can be held."""
+    found = measure._in_child(1)
+    assert json.loads(json.dumps(found)) == found
+    assert 1e9 < found["fp32_flops"] < 1e13
+    assert 0.5e9 < found["fp64_flops"] < 2 * found["fp32_flops"]
+    assert 1e8 < found["stream_bytes_per_s"] < 1e12
+    assert None not in found.values()  # a null would need a reason in every document
+    assert found["threads"] == 1
+
+
 def test_the_fastest_of_several_calls_counts():
     assert 0 < measure.best_s(lambda: None, 0.001) < 0.001
