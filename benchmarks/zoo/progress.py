@@ -39,6 +39,7 @@ def arrivals(words, pattern, home, environment, limit_s, cores=2):
     finally:
         clock.cancel()
         _end(process)
+        process.stdout.close()
     if failed:
         raise running.ScriptFailedError(f"{words}: exit code {process.returncode}: {last.strip()[-300:]}")
     return found

@@ -173,6 +173,14 @@ for epoch in range(100_000):
 """
 
 
+def scratch_of(folder):
+    """Scratch folders of trials that ran in *folder*."""
+    plans = [
+        plan for parent in ("/var/tmp", "/tmp", "/dev/shm") for plan in Path(parent).glob("perfkit-????????/plan.json")
+    ]
+    return [plan.parent for plan in plans if str(folder) in plan.read_text()]
+
+
 def living(pids_file):
     """Of the processes that left their numbers there, those that live."""
     found = []
@@ -234,6 +242,7 @@ def test_a_busy_script_is_tuned_without_a_trace_and_goes_on_after_a_kill(perfkit
     assert done.returncode in (0, 4), done.stderr
     assert tree(tmp_path) == before
     assert living(pids_file) == []
+    assert scratch_of(tmp_path) == []  # nor that of the trial that was killed
     second = json.loads(ledger.read_text())
     assert (second["finished"], second["id"]) == (True, first["id"])
     assert [row["run"] for row in second["processes"][:2]] == [row["run"] for row in first["processes"]]
