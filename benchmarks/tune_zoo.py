@@ -10,14 +10,12 @@ version's gain side by side; it is written after each case, and cases that are i
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
-from pathlib import Path
 
 import zoo_score
-from machine import RESULTS, write
-from zoo import running, scoring
+from machine import write
+from zoo import running, scoring, tuning
 from zoo.cases import CASES, SCRIPTS
 
 NAME = "tune_zoo"
@@ -31,7 +29,6 @@ FIXES = {
 #: A larger batch is another training, tried only when asked for.
 ASKED = {"batch-size": ["--batch"]}
 WITHIN = 0.05  # of the fixed version's gain
-TIME_LIMIT_S = 1800
 
 
 def main():
@@ -42,7 +39,7 @@ def main():
     parser.add_argument("--pairs", type=int, default=3)
     options = parser.parse_args()
     cases = [c for c in CASES if (c.healthy or c.name in FIXES) and (not options.only or c.name in options.only)]
-    known = stored()
+    known = tuning.stored(NAME, "cases", {})
     for case in cases:
         if case.name in known and not options.again:
             continue
@@ -55,50 +52,39 @@ def main():
     print(json.dumps(totals(known), indent=1))
 
 
-def stored():
-    path = RESULTS / f"{NAME}.json"
-    return json.loads(path.read_text(encoding="utf-8"))["cases"] if path.exists() else {}
-
-
 def tried(case, options):
     """What tune made of the script, and what the zoo's own fixed version gives."""
     document = tuned(case, options.minutes)
     kept = [row["fix"]["name"] for row in document["trials"] if row["verdict"] == "keep"]
-    found = {"kept": kept, "together": document["together"], "trials": [short(row) for row in document["trials"]]}
+    found = {
+        "kept": kept,
+        "together": document["together"],
+        "trials": [tuning.short(row) for row in document["trials"]],
+    }
     if case.healthy:
         return found | {"right": not kept}
     told = cure_of(document["trials"], FIXES[case.name])
     fixed = zoo_score.measured(case, options.pairs)
     gap = told["estimate"] - fixed["median"] if told and told["estimate"] is not None else None
     return found | {
-        "fix": FIXES[case.name], "told": short(told) if told else None, "fixed_version": zoo_score.short(fixed), "gap": gap,
+        "fix": FIXES[case.name], "told": tuning.short(told) if told else None, "fixed_version": zoo_score.short(fixed), "gap": gap,
         "right": FIXES[case.name] in kept, "agrees": gap is not None and abs(gap) <= WITHIN,
     }  # fmt: skip
 
 
 def tuned(case, minutes):
     """The document of `perfkit tune` of the unchanged script. Raises ScriptFailedError."""
+    words = [*ASKED.get(FIXES.get(case.name), ()), str(SCRIPTS / case.script)]
     with tempfile.TemporaryDirectory(prefix="perfkit-tune-") as folder:
-        said = Path(folder, "tune.json")
-        words = [sys.executable, "-m", "perfkit", "tune", "--max-minutes", f"{minutes:g}", "--json", str(said), "--results-dir",
-                 folder, *ASKED.get(FIXES.get(case.name), ()), str(SCRIPTS / case.script)]  # fmt: skip
-        done = subprocess.run(
-            words, capture_output=True, text=True, cwd=folder, stdin=subprocess.DEVNULL, timeout=TIME_LIMIT_S,
-            env=running.environment(case.threads), preexec_fn=running.on_cores(case.cores),
-        )  # fmt: skip
-        if not said.exists():
-            raise running.ScriptFailedError(f"tune of {case.name}: {done.stderr[-500:]}")
-        return json.loads(said.read_text(encoding="utf-8"))
+        return tuning.tuned(
+            words, folder, environment=running.environment(case.threads), minutes=minutes, cores=case.cores
+        )
 
 
 def cure_of(trials, name):
     """The row of the fix *name* that saved most, or None."""
     rows = [row for row in trials if row["fix"]["name"] == name and row["estimate"] is not None]
     return max(rows, key=lambda row: row["estimate"], default=None)
-
-
-def short(row):
-    return {key: row.get(key) for key in ("label", "fix", "predicted", "estimate", "measured", "verdict", "reason")}
 
 
 def totals(known):

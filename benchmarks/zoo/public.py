@@ -15,14 +15,22 @@ IGNORED = shutil.ignore_patterns(".git", "*.ipynb", "*.jpg", "*.png", "openwebte
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
-    """A public script: where it lies, how it is run for some seconds, and where a step ends in it."""
+class Script:
+    """A public script: where it lies and how it is run."""
 
     name: str
     #: Folder below DIR that is copied, the script in it, and its arguments.
     folder: str
     script: str
-    args: tuple[str, ...]
+    args: tuple[str, ...] = ()
+    #: What makes the data that it would download (`PREPARE`).
+    prepare: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target(Script):
+    """One that causes are planted into: it runs for some seconds, and where a step ends in it is known."""
+
     #: File and line after which the call is written, and the call's arguments.
     file: str
     line: str
@@ -31,7 +39,6 @@ class Target:
     loader: bool = False
     cores: int = 1
     threads: int | None = None
-    prepare: str = ""
     without: tuple[str, ...] = field(default=())
     #: Whether no rule was tried on the script, nor any trial made, before the rules' last change.
     held_out: bool = False
@@ -175,13 +182,19 @@ class DoesNotFitError(ValueError):
 
 def install(target: Target, scripts: Path, folder: Path) -> Path:
     """A copy of the target's folder in *folder* that calls ``planted``; its script's path."""
-    shutil.copytree(scripts / target.folder, folder, ignore=IGNORED)
+    script = copied(target, scripts, folder)
     edited = folder / target.file
     edited.write_text(with_call(edited.read_text(encoding="utf-8"), target), encoding="utf-8")
-    script = folder / target.script
     shutil.copy(Path(__file__).with_name("planted.py"), script.parent / "planted.py")
+    return script
+
+
+def copied(target: Script, scripts: Path, folder: Path) -> Path:
+    """A copy of the script's folder in *folder*, nothing in it changed, with its data made; the script's path."""
+    shutil.copytree(scripts / target.folder, folder, ignore=IGNORED)
+    script = folder / target.script
     if (folder / "mingpt").is_dir():
-        shutil.copytree(folder / "mingpt", script.parent / "mingpt")
+        (script.parent / "mingpt").symlink_to(folder / "mingpt")  # in place of installing it
     if target.prepare:
         PREPARE[target.prepare](scripts, folder)
     return script

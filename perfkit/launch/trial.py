@@ -23,7 +23,7 @@ from . import environment, privacy, supervise, trackers
 from .child import Child, Ended, Streams
 from .remains import Remains
 from .request import Outcome, Request
-from .sandbox.place import Method, Place, choose
+from .sandbox.place import Method, Place, choose, remove_abandoned
 from .stdin import Stdin
 
 # "complete": it had its steady steps. "time is up": not within `Limits.seconds`. "ended by itself": the script was over before.
@@ -74,7 +74,11 @@ class Trial:
 
 
 def method_for(request: Request) -> Method:
-    """How the writes of *request* are to be kept off the disk here. Tries it, a quarter of a second; ask once."""
+    """How the writes of *request* are to be kept off the disk here. Tries it, a quarter of a second; ask once.
+
+    What a trial left that was killed together with perfkit is thrown away before.
+    """
+    remove_abandoned()
     return choose(_working(request))
 
 

@@ -48,11 +48,11 @@ def command(*args):
     return [sys.executable, "-m", "perfkit.cli.main", "profile", "-q", "--json", "card.json", *args]
 
 
-def profile(folder, text, *args, options=("--no-trace", "--no-stacks")):
-    """Run the script *text* with *args* under the command in *folder*."""
+def profile(folder, text, *args, options=("--no-trace", "--no-stacks"), variables=None):
+    """Run the script *text* with *args* under the command in *folder*, with *variables* in its environment."""
     (folder / "script.py").write_text(textwrap.dedent(text))
     done = subprocess.run(
-        command(*options, "script.py", *args), cwd=folder, env=environment(),
+        command(*options, "script.py", *args), cwd=folder, env=environment() | (variables or {}),
         capture_output=True, text=True, timeout=TIMEOUT_S, check=False,
     )  # fmt: skip
     document = json.loads((Path(folder) / "card.json").read_text())

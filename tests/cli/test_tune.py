@@ -4,7 +4,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 
@@ -133,3 +135,119 @@ def test_what_ctrl_c_left_is_gone_on_with(perfkit, script, tmp_path):
     assert second["trials"][0]["verdict"] != "keep"
     assert "running the unchanged script" not in done.stderr
     assert "round 1 " not in done.stderr  # measured before, and not again
+
+
+# Does what a training script does to the world around it. Argument: where its processes leave their numbers.
+BUSY = """
+import os, sys
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+
+assert sys.stdin.readline() == "learning rate 0.1\\n"
+def here(worker=None):
+    os.write(pids, b"%d\\n" % os.getpid())
+pids = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND)
+here()
+os.makedirs("logs/run", exist_ok=True)
+events = open("logs/run/events.out", "ab")  # a tracker's file, open throughout
+if os.path.exists("best.pt"):
+    os.remove("best.pt")
+open("notes.txt", "a").write("more")
+torch.manual_seed(0)
+model = torch.nn.Linear(64, 4)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+data = TensorDataset(torch.randn(160, 64), torch.randint(0, 4, (160,)))
+loader = DataLoader(data, 8, num_workers=1, persistent_workers=True, worker_init_fn=here)
+for epoch in range(100_000):
+    for x, y in loader:
+        optimizer.zero_grad()
+        loss = torch.nn.functional.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        events.write(b"%f " % loss.item())
+    events.flush()
+    torch.save(model.state_dict(), "checkpoint.pt")
+    model.load_state_dict(torch.load("checkpoint.pt"))
+    with open("best.pt", "wb") as file:
+        torch.save(optimizer.state_dict(), file)
+"""
+
+
+def scratch_of(folder):
+    """Scratch folders of trials that ran in *folder*."""
+    plans = [
+        plan for parent in ("/var/tmp", "/tmp", "/dev/shm") for plan in Path(parent).glob("perfkit-????????/plan.json")
+    ]
+    return [plan.parent for plan in plans if str(folder) in plan.read_text()]
+
+
+def living(pids_file):
+    """Of the processes that left their numbers there, those that live."""
+    found = []
+    for pid in map(int, pids_file.read_text().split()):
+        try:
+            state = (Path("/proc") / str(pid) / "stat").read_text().rpartition(") ")[2][0]
+        except FileNotFoundError:
+            continue
+        found += [] if state == "Z" else [pid]
+    return found
+
+
+def wait_for(condition, seconds):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and not condition():
+        time.sleep(0.05)
+    assert condition()
+
+
+@pytest.fixture
+def pids_file():
+    """In /dev, to which trials may write."""
+    with tempfile.NamedTemporaryFile(dir="/dev/shm") as file:
+        yield Path(file.name)
+
+
+@pytest.mark.slow
+def test_a_busy_script_is_tuned_without_a_trace_and_goes_on_after_a_kill(perfkit, script, tmp_path, pids_file):
+    script(BUSY)
+    (tmp_path / "best.pt").write_bytes(b"of another day")
+    (tmp_path / "notes.txt").write_text("notes, ")
+    before = tree(tmp_path)
+    words = ["tune", "--fix", "nothing", "--steps", "16", "--max-minutes", "5", "-q", "script.py", str(pids_file)]
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("PERFKIT_")} | {"OMP_NUM_THREADS": "1"}
+    running = subprocess.Popen(
+        [sys.executable, "-m", "perfkit.cli.main", *words], cwd=tmp_path, env=environ, stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        running.stdin.write(b"learning rate 0.1\n")
+        running.stdin.close()
+        # The recorded run and the first two of the search are over, and the next has begun to train.
+        wait_for(lambda: running.poll() is not None or len(pids_file.read_text().split()) >= 2 * 4, 120)
+        assert running.poll() is None
+        assert living(pids_file)
+    finally:
+        running.kill()  # SIGKILL: perfkit itself can do nothing any more
+        running.wait()
+    wait_for(lambda: not living(pids_file), 30)  # a loader's worker looks for its parent every few seconds
+    assert tree(tmp_path) == before
+    (ledger,) = tmp_path.glob(".perfkit/tunes/*/tune.json")
+    first = json.loads(ledger.read_text())
+    assert first["finished"] is False
+    measured = [(row["arm"], row["round"]) for row in first["processes"]]
+    assert measured == [("baseline", 0), ("nothing", 0)]
+
+    # The same again, less time: what it read then is read again, from no stdin at all.
+    done = perfkit(*(word if word != "5" else "0.3" for word in words), stdin=subprocess.DEVNULL)
+    assert done.returncode in (0, 4), done.stderr
+    assert tree(tmp_path) == before
+    assert living(pids_file) == []
+    assert scratch_of(tmp_path) == []  # nor that of the trial that was killed
+    second = json.loads(ledger.read_text())
+    assert (second["finished"], second["id"]) == (True, first["id"])
+    assert [row["run"] for row in second["processes"][:2]] == [row["run"] for row in first["processes"]]
+    assert not list(ledger.parent.glob("stdin-*"))  # the user's data is kept no longer than it is needed
+    for row in second["processes"]:  # each trial's proof
+        found = [(fix["name"], fix["state"]) for fix in row["figures"]["fixes"]]
+        assert found == ([("nothing", "applied")] if row["arm"] == "nothing" else [])
+        assert row["state"] == "measured"

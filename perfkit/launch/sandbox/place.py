@@ -10,10 +10,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from .. import procfs
 from . import landlock
 from .enclose import FAILED, PLAN, REPORT
 
@@ -78,6 +80,7 @@ class Place:
             "way": method.way,
             "passing": [str(folder.resolve()) for folder in passing],
             "working": [str(folder.resolve()) for folder in [*working, *_home()]],
+            "owner": _owner(),
         }
         (self.folder / PLAN).write_text(json.dumps(plan), encoding="utf-8")
 
@@ -94,13 +97,55 @@ class Place:
         return found
 
     def remove(self) -> None:
-        """Throw away what was written. Layers have folders that not even their owner may enter."""
-        for path, folders, _ in os.walk(self.folder, onerror=_ignore):
-            for name in folders:
-                inner = Path(path, name)
-                if not inner.is_symlink():
-                    inner.chmod(0o700)
-        shutil.rmtree(self.folder)
+        """Throw away what was written."""
+        _remove(self.folder)
+
+
+def remove_abandoned() -> None:
+    """Throw away the scratch folders of those who were killed before they could: only where it is sure that they are gone."""
+    for parent in _parents():
+        for folder in parent.glob("perfkit-????????"):
+            with suppress(OSError, ValueError):  # somebody else's, half made, or being removed by another of us
+                plan = json.loads((folder / PLAN).read_text(encoding="utf-8"))
+                if _is_gone(plan.get("owner")):
+                    _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    """Layers have folders that not even their owner may enter."""
+    for path, folders, _ in os.walk(folder, onerror=_ignore):
+        for name in folders:
+            inner = Path(path, name)
+            if not inner.is_symlink():
+                inner.chmod(0o700)
+    shutil.rmtree(folder)
+
+
+def _owner() -> dict[str, Any] | None:
+    """This process, as it can be told from every other; None where there is no /proc."""
+    found = procfs.read_stat(os.getpid())
+    return {"pid": found.pid, "start_ticks": found.start_ticks, **_world()} if found is not None else None
+
+
+def _world() -> dict[str, str]:
+    """Where a process's number means something: another container has numbers of its own, another boot began anew."""
+    return {
+        "namespace": str(Path("/proc/self/ns/pid").readlink()),
+        "boot": Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip(),
+    }
+
+
+def _is_gone(owner: dict[str, Any] | None) -> bool:
+    """Whether that process has surely ended."""
+    if owner is None:
+        return False
+    world = _world()
+    if owner["boot"] != world["boot"]:
+        return True
+    if owner["namespace"] != world["namespace"]:
+        return False
+    found = procfs.read_stat(owner["pid"])
+    return found is None or found.start_ticks != owner["start_ticks"]
 
 
 def _home() -> list[Path]:

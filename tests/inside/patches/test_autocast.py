@@ -41,8 +41,8 @@ def near(one, other, within=0.02):
 def train(apply):
     """train(script, *fixes) -> (what the script told, the row of autocast or None, Outcome)."""
 
-    def go(script, *asked):
-        outcome, rows = apply(TRAIN + script, *asked)
+    def go(script, *asked, **settings):
+        outcome, rows = apply(TRAIN + script, *asked, **settings)
         return json.loads(outcome.stdout), rows.get("autocast"), outcome
 
     return go
@@ -157,8 +157,8 @@ def graphs():
     return counters["stats"]["unique_graphs"], sum(counters["graph_break"].values())
 tell(""",
     ).replace("seen.add(str(y.dtype)); ", "")
-    plain, _, _ = train(script)
-    told, row, _ = train(script, "autocast")
+    plain, _, _ = train(script, fresh=True)
+    told, row, _ = train(script, "autocast", fresh=True)
     assert row["state"] == "applied"
     assert told["graphs"] == plain["graphs"]
     assert near(told["losses"], plain["losses"])

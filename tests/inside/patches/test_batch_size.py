@@ -45,7 +45,7 @@ for batch in loaders["shuffled"]:
 
 
 def test_every_kind_of_loader(apply):
-    outcome, rows = apply(LOADERS + "print(json.dumps(before))", "batch-size=64", environment={"PK_BATCH_SIZE": "99"})
+    outcome, rows = apply(LOADERS + "print(json.dumps(before))", "batch-size=64")
     told = json.loads(outcome.stdout)
     sizes = told["sizes"]
     assert sizes["shuffled"] == [64, 64, 64, 8]

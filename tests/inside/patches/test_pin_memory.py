@@ -75,7 +75,6 @@ def test_not_applicable_without_a_gpu_and_disarmed(apply):
         assert DataLoader.__iter__ is ours.__wrapped__
         """,
         "pin-memory",
-        environment={"PK_PIN_MEMORY": "1"},
     )
     torch = pytest.importorskip("torch")
     if torch.cuda.is_available():

@@ -38,7 +38,7 @@ def test_applied_and_proven_from_inside(apply):
     # Names under which other tools pass such settings on: nothing in torch reads them.
     rivals = {"PK_NUM_THREADS": "3", "PK_INTEROP_THREADS": "3", "PK_GC_FREEZE": "1", "PK_ZERO_GRAD_NONE": "1"}
     plain = json.loads(apply(script, environment=rivals)[0].stdout)
-    outcome, rows = apply(script, *ASKED)
+    outcome, rows = apply(script, *ASKED, fresh=True)
     ours = json.loads(outcome.stdout)
     assert (plain["threads"], plain["interop"], plain["frozen"], plain["none"]) == (2, 2, 0, False)
     assert (ours["threads"], ours["interop"], ours["none"]) == (3, 3, True)
@@ -94,6 +94,7 @@ none = train(2); tell(none=none, restored=[now is then.__wrapped__ for now, then
 torch.set_num_threads(1); assert torch.get_num_threads() == 1
 """,
         *ASKED,
+        fresh=True,
     )
     off, on, after = map(json.loads, outcome.stdout.splitlines())
     assert (off["threads"], off["frozen"], off["none"]) == (2, 0, False)

@@ -1,0 +1,119 @@
+"""How often `perfkit tune` keeps what does nothing, and how often it finds a gain of 5 %.
+
+    python benchmarks/tune_power.py               40 runs of each; those that are in results/tune_power.json count
+    python benchmarks/tune_power.py --runs 10     ten of each
+
+Real runs of the command line on a real script (workloads/equal_parts.py: some seconds a process). A/A: ``--fix nothing``, a patch
+that is armed, proves itself and changes nothing. Planted: ``--sweep "--work=18"`` on a step of 19 equal parts. It is a sweep over
+the script's argument and no patch, because a patch that takes work out of this one script would have to ship to everybody as a
+fix; what is on trial here, the rounds, the looks and the decision, is the same code for both. That patches do what they say is
+shown elsewhere (tests/inside/patches, tune_zoo.py).
+
+The truth of the planted gain is measured first, in interleaved pairs of plain processes, by the script's own stopwatch. Runs of
+both kinds take turns; the result is written after each. The bounds are one-sided, exact (Clopper and Pearson).
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from machine import describe, write
+from scipy.stats import beta
+from zoo import running, scoring, tuning
+
+NAME = "tune_power"
+SCRIPT = Path(__file__).resolve().parent / "workloads" / "equal_parts.py"
+EFFECT = 0.05
+KINDS = {"aa": ["--fix", "nothing"], "planted": ["--sweep", "--work=18"]}
+ARGUMENTS = ("--work", "19")
+TRUTH_PAIRS, TRUTH_HUNDREDS = 10, "5"
+CORES, THREADS = 2, 1
+LEVEL = 0.95
+POWER_TO_REACH = 0.9
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=40, help="of each kind (default 40)")
+    parser.add_argument("--minutes", type=float, default=5.0, help="for each run (default 5)")
+    options = parser.parse_args()
+    truth = tuning.stored(NAME, "truth", None) or measured()
+    runs = tuning.stored(NAME, "runs", {kind: [] for kind in KINDS})
+    while behind := [kind for kind in KINDS if len(runs[kind]) < options.runs]:
+        kind = min(behind, key=lambda kind: len(runs[kind]))
+        runs[kind].append(run(kind, options.minutes))
+        write(
+            NAME, {"made_by": "benchmarks/tune_power.py", "totals": totals(runs, truth), "truth": truth, "runs": runs}
+        )
+        print(f"{kind} {len(runs[kind])}/{options.runs}: {json.dumps(runs[kind][-1])}", file=sys.stderr, flush=True)
+    print(json.dumps(totals(runs, truth), indent=1))
+
+
+def measured():
+    """What leaving out the part saves, by the script's own stopwatch."""
+    pairs = []
+    for number in range(TRUTH_PAIRS):
+        parts = ("19", "18") if number % 2 == 0 else ("18", "19")
+        took = {part: timed(part) for part in parts}
+        pairs.append((took["19"], took["18"]))
+    return scoring.effect(pairs)
+
+
+def timed(parts):
+    """Seconds per sample of one process."""
+    words = [sys.executable, str(SCRIPT), "--work", parts, "--hundreds", TRUTH_HUNDREDS]
+    return running.read(*running.run(words, CORES, THREADS, SCRIPT.parent)).seconds_per_sample
+
+
+def run(kind, minutes):
+    """One tune: its verdict, and what it took."""
+    started, load = time.monotonic(), describe()["load_average"][0]
+    with tempfile.TemporaryDirectory(prefix="perfkit-tune-") as folder:
+        words = [*KINDS[kind], str(SCRIPT), *ARGUMENTS]
+        document = tuning.tuned(words, folder, environment=running.environment(THREADS), minutes=minutes, cores=CORES)
+    (row,) = document["trials"]
+    return tuning.short(row, ("verdict", "estimate", "measured", "processes", "reason")) | {
+        "seconds": round(time.monotonic() - started), "load_average": load,
+        "at": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+    }  # fmt: skip
+
+
+def totals(runs, truth):
+    """The two rates, with their bounds, and whether the intervals held the truth."""
+    alarms, found = (sum(run["verdict"] == "keep" for run in runs[kind]) for kind in KINDS)
+    n_aa, n_planted = len(runs["aa"]), len(runs["planted"])
+    return {
+        "false_alarm": {"rate": alarms / n_aa if n_aa else None, "upper95": upper(alarms, n_aa), "runs": n_aa},
+        "power": {"effect": EFFECT, "measured_effect": truth["median"], "rate": found / n_planted if n_planted else None,
+                  "lower95": lower(found, n_planted), "runs": n_planted},
+        "reached": {"never kept": alarms == 0, "kept >= 90 %": n_planted > 0 and found / n_planted >= POWER_TO_REACH},
+        "interval_holds_the_truth": {"aa": held(runs["aa"], 0.0), "planted": held(runs["planted"], truth["median"])},
+        "median_s": {kind: scoring.middle([run["seconds"] for run in runs[kind]]) for kind in KINDS},
+        "median_processes": {kind: scoring.middle([run["processes"] for run in runs[kind]]) for kind in KINDS},
+    }  # fmt: skip
+
+
+def upper(hits, runs):
+    """No rate above this is likely after so many *hits*."""
+    return float(beta.ppf(LEVEL, hits + 1, runs - hits)) if hits < runs else 1.0
+
+
+def lower(hits, runs):
+    """No rate below this is likely after so many *hits*."""
+    return float(beta.ppf(1 - LEVEL, hits, runs - hits + 1)) if hits else 0.0
+
+
+def held(runs, truth):
+    """The share of the intervals that hold *truth*; an end that nothing bounds holds everything on its side."""
+    found = [run["measured"] for run in runs if run["measured"]]
+    return scoring.share([
+        (each["low"] is None or each["low"] <= truth) and (each["high"] is None or truth <= each["high"]) for each in found
+    ])  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""How fast a script gets on, told from outside: when each line that it prints of its progress arrives.
+
+Nothing is added to the script and nothing of perfkit is in its process. Two versions of it print the same lines about the same
+steps, so the time from one of these lines to a later one compares like with like, the start and the first of them left out.
+"""
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from contextlib import suppress
+
+from . import running
+
+SETTLE = 0.25  # of the lines that all runs have, at the beginning, are not timed
+LEAST_LINES = 4
+
+
+def arrivals(words, pattern, home, environment, limit_s, cores=2):
+    """Seconds since the start at which each line of stdout that holds *pattern* came; the script is ended after *limit_s*.
+
+    Raises ScriptFailedError when it fails by itself.
+    """
+    started = time.perf_counter()
+    process = subprocess.Popen(
+        words, cwd=home, env=environment | {"PYTHONUNBUFFERED": "1"}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, errors="replace", preexec_fn=running.on_cores(cores), start_new_session=True,
+    )  # fmt: skip
+    found, last, ended = [], "", threading.Event()
+    clock = threading.Timer(limit_s, lambda: (ended.set(), _end(process)))
+    clock.start()
+    try:
+        for line in process.stdout:
+            if pattern.search(line):
+                found.append(time.perf_counter() - started)
+            last = line if line.strip() else last
+        failed = process.wait() and not ended.is_set()
+    finally:
+        clock.cancel()
+        _end(process)
+        process.stdout.close()
+    if failed:
+        raise running.ScriptFailedError(f"{words}: exit code {process.returncode}: {last.strip()[-300:]}")
+    return found
+
+
+def _end(process):
+    """The script and what it started, unless it is over."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def spans(runs):
+    """Of runs of the same script (their lines' arrivals): the seconds that each took from one line to another, the same two for all.
+
+    Raises ScriptFailedError when one of them has too few lines.
+    """
+    lines = min(len(run) for run in runs)
+    if lines < LEAST_LINES:
+        raise running.ScriptFailedError(f"told of its progress {lines} times in the time it had")
+    first = min(round(lines * SETTLE), lines - 2)
+    return [run[lines - 1] - run[first] for run in runs]
