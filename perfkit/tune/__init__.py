@@ -10,5 +10,6 @@
     guards      whether the training is still the same training
     ledger      tune.json: everything that was measured, written after every process
     changes     the change to make in the user's code
+    edits/      what each fix is there: an edit where its place is certain, else the lines to write
     session     the whole: `tune(...)`
 """

@@ -3,9 +3,11 @@ import subprocess
 
 import pytest
 
+from perfkit.launch.fixes import KINDS
 from perfkit.model.records import Fix
 from perfkit.tune.candidates import Candidate
 from perfkit.tune.changes import changes
+from perfkit.tune.edits import EDITS, lines
 
 SCRIPT = '''\
 """A script."""
@@ -57,6 +59,18 @@ def patched(source, diff, tmp_path):
         ("tf32", {}, 'torch.set_float32_matmul_precision("high")'),
         ("inference-mode", {}, "with torch.inference_mode():"),
         ("autocast", {"device": "cpu", "dtype": "bfloat16"}, '    with torch.autocast("cpu", dtype=torch.bfloat16):'),
+        ("interop-threads", {}, "torch.set_num_interop_threads(len(os.sched_getaffinity(0)))"),
+        ("matmul-precision", {}, 'torch.set_float32_matmul_precision("high")'),
+        ("cudnn-benchmark", {}, "torch.backends.cudnn.benchmark = True"),
+        ("gc-freeze", {}, "gc.freeze()"),
+        ("allocator", {"host": "keep"}, "ctypes.CDLL(None).mallopt(-4, 0)"),
+        (
+            "allocator", {"cuda": "expandable_segments:True"},
+            'os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")',
+        ),
+        ("attention-backend", {"backend": "efficient"}, "torch.backends.cuda.enable_flash_sdp(False)"),
+        ("float32", {}, "    out = model(as_float32(x))"),
+        ("float32", {}, "    loss = nn.functional.cross_entropy(as_float32(out), as_float32(y))"),
     ],
 )  # fmt: skip
 def test_a_diff_that_applies_holds_the_change(name, parameters, line, tmp_path):
@@ -112,10 +126,98 @@ def test_several_changes_are_one_diff(tmp_path):
         (SCRIPT + "other = torch.optim.SGD(more, lr=1)\n", "optimizer", {"fused": True}),
         (SCRIPT.replace("import torch\n", "import torch as t\n"), "tf32", {}),
         ("not a program (", "tf32", {}),
-        (SCRIPT, "gc-freeze", {}),
+        # Two loops train, and a statement that is not alone on its line.
+        (SCRIPT + "for x in more:\n    model(x).sum().backward()\n", "gc-freeze", {}),
+        (SCRIPT.replace("\noptimizer =", "; optimizer ="), "compile", {}),
+        # Without a scaler small gradients would be lost.
+        (SCRIPT, "autocast", {"device": "cuda", "dtype": "float16"}),
+        # The script chooses by itself.
+        (SCRIPT + "torch.backends.cuda.enable_flash_sdp(False)\n", "attention-backend", {"backend": "math"}),
+        (SCRIPT.replace("import torch\n", "import os, torch\nos.environ['PYTORCH_CUDA_ALLOC_CONF'] = 'x'\n"), "allocator", {}),
+        # Somebody else calls the model too; a part of it wants float64.
+        (SCRIPT + "evaluate(model)\n", "float32", {}),
+        (SCRIPT + "model.encode(x)\n", "float32", {}),
+        (SCRIPT + "class Net(nn.Module):\n    def forward(self, x): return x.double()\n", "float32", {}),
+        (SCRIPT, "zero-grad-none", {}),
         (None, "tf32", {}),
     ],
 )  # fmt: skip
 def test_where_the_place_is_not_certain_the_finding_says_what_to_write(source, name, parameters):
     found = change(source, name, how="write this", **parameters)
     assert (found.diff, found.by_hand) == ("", {"it": "write this"})
+
+
+def test_settings_that_the_script_makes_itself_are_changed_where_they_are(tmp_path):
+    source = SCRIPT + "torch.backends.cudnn.benchmark = False\ntorch.set_float32_matmul_precision('highest')\n"
+    for name, line in (
+        ("cudnn-benchmark", "torch.backends.cudnn.benchmark = True"),
+        ("tf32", 'torch.set_float32_matmul_precision("high")'),
+    ):
+        made = patched(source, change(source, name).diff, tmp_path).splitlines()
+        assert len(made) == len(source.splitlines())
+        assert line in made
+
+
+def test_settings_stand_below_the_import_of_torch(tmp_path):
+    source = SCRIPT.replace("import torch\n", "import os\nos.environ['A'] = 'b'\nimport torch\n", 1)
+    made = patched(source, change(source, "cudnn-benchmark").diff, tmp_path).splitlines()
+    assert made.index("torch.backends.cudnn.benchmark = True") > made.index("import torch")
+
+
+def test_gradients_that_are_filled_with_zeros_are_dropped(tmp_path):
+    source = SCRIPT.replace("zero_grad()", "zero_grad(set_to_none=False)") + "model.zero_grad(False)\n"
+    made = patched(source, change(source, "zero-grad-none").diff, tmp_path)
+    assert "optimizer.zero_grad(set_to_none=True)" in made
+    assert "model.zero_grad(True)" in made
+
+
+def test_the_collector_is_told_once_above_the_loop_over_epochs(tmp_path):
+    source = """\
+import torch
+
+def train(model, opt, loader):
+    for x in loader:
+        model(x).sum().backward()
+        opt.step()
+
+def main():
+    model = make()
+    for epoch in range(3):
+        train(model, opt, loader)
+        model.eval()
+
+main()
+"""
+    made = patched(source, change(source, "gc-freeze").diff, tmp_path).splitlines()
+    assert made[0] == "import gc"
+    at = made.index("    for epoch in range(3):")
+    assert made[at - 2 : at] == ["    gc.collect()", "    gc.freeze()"]
+
+
+def test_without_gradients_in_a_training_step_is_left_as_it_is(tmp_path):
+    source = SCRIPT.replace(
+        "    out = model(x)", "    with torch.no_grad():\n        y = teacher(x)\n    out = model(x)"
+    )
+    made = patched(source, change(source, "inference-mode").diff, tmp_path)
+    assert made.count("torch.inference_mode") == made.count("torch.no_grad") == 1
+    assert made.index("torch.no_grad") < made.index("torch.inference_mode")
+
+
+def test_copies_to_the_device_need_not_be_waited_for(tmp_path):
+    source = SCRIPT.replace("    out = model(x)", "    x = x.to(device)\n    out = model(x)")
+    made = patched(source, change(source, "pin-memory", pin_memory=True, non_blocking=True).diff, tmp_path)
+    assert "pin_memory=True" in made
+    assert "x = x.to(device, non_blocking=True)" in made
+
+
+def test_a_file_whose_last_line_has_no_end(tmp_path):
+    source = "import torch\nmodel.zero_grad(False)"
+    assert patched(source, change(source, "zero-grad-none").diff, tmp_path) == "import torch\nmodel.zero_grad(True)"
+
+
+@pytest.mark.parametrize("name", sorted(KINDS.keys() - {"nothing"}))
+def test_every_fix_ends_with_something_to_write(name):
+    fix = Fix(name=name)
+    assert name in EDITS
+    assert "torch" in lines(fix) or "gc" in lines(fix) or "(" in lines(fix)
+    assert change(None, name).by_hand == {"it": lines(fix)}

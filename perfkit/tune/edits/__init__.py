@@ -1,0 +1,95 @@
+"""What each fix is in the user's own code: an edit where its place is certain, and the lines to write where it is not.
+
+::
+
+    text      places in a source text, and changes at them
+    place     the loop that trains, the optimizer, the model, the loader
+    loader    loader workers, pinned memory, the batch size
+    model     the optimizer's flags, compile, channels last, autocast
+    float32   a float64 model
+    settings  everything that is one statement for the whole program
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from . import float32, loader, model, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ...model.records import Fix
+    from .text import Parameters
+
+#: By the name of the fix: source in, source out; None where the place is not certain.
+EDITS: dict[str, Callable[[str, Parameters], str | None]] = {
+    "loader-workers": loader.workers,
+    "pin-memory": loader.workers,
+    "batch-size": loader.batch_size,
+    "optimizer": model.optimizer,
+    "fused-optimizer": model.optimizer,
+    "channels-last": model.channels_last,
+    "compile": model.compiled,
+    "autocast": model.autocast,
+    "float32": float32.float32,
+    "attention-backend": settings.attention_backend,
+    "threads": settings.threads,
+    "interop-threads": settings.interop_threads,
+    "tf32": settings.tf32,
+    "matmul-precision": settings.matmul_precision,
+    "cudnn-benchmark": settings.cudnn_benchmark,
+    "inference-mode": settings.inference_mode,
+    "zero-grad-none": settings.zero_grad_none,
+    "gc-freeze": settings.gc_freeze,
+    "allocator": settings.allocator,
+}
+
+#: By the name of the fix: the lines that a person writes, with the place as a comment.
+LINES: dict[str, Callable[[Parameters], str]] = {
+    "loader-workers": loader.lines,
+    "pin-memory": loader.lines,
+    "batch-size": loader.batch_lines,
+    "optimizer": model.optimizer_lines,
+    "fused-optimizer": model.optimizer_lines,
+    "channels-last": lambda _: "model = model.to(memory_format=torch.channels_last)   # before its optimizer is made",
+    "compile": lambda parameters: f"{model.compile_line('model', parameters)}   # before the training loop",
+    "autocast": model.autocast_lines,
+    "float32": lambda _: float32.LINES,
+    "attention-backend": settings.attention_lines,
+    "threads": lambda parameters: f"torch.set_num_threads({settings.thread_count(parameters)})   # below the imports",
+    "interop-threads": lambda parameters: (
+        f"torch.set_num_interop_threads({settings.thread_count(parameters)})   # below the imports"
+    ),
+    "tf32": lambda _: 'torch.set_float32_matmul_precision("high")   # below the imports',
+    "matmul-precision": lambda parameters: (
+        f'torch.set_float32_matmul_precision("{settings.precision(parameters)}")   # below the imports'
+    ),
+    "cudnn-benchmark": lambda _: "torch.backends.cudnn.benchmark = True   # below the imports",
+    "inference-mode": lambda _: "with torch.inference_mode():   # around the evaluation, in place of torch.no_grad()",
+    "zero-grad-none": lambda _: "optimizer.zero_grad()   # without set_to_none=False",
+    "gc-freeze": lambda _: "import gc\ngc.collect()\ngc.freeze()   # once, just before the training loop",
+    "allocator": settings.allocator_lines,
+}
+
+
+def edited(text: str, fix: Fix) -> str | None:
+    """*text* with the fix written into it, still a program that parses; None where that is not certain."""
+    edit = EDITS.get(fix.name)
+    if edit is None:
+        return None
+    try:
+        made = edit(text, fix.parameters)
+        if made is None or made == text:
+            return None
+        ast.parse(made)
+    except SyntaxError:
+        return None
+    return made
+
+
+def lines(fix: Fix) -> str:
+    """What a person would write for the fix, and where."""
+    make = LINES.get(fix.name)
+    return make(fix.parameters) if make is not None else f"the fix {fix.name}: nothing to write"
