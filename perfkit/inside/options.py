@@ -26,6 +26,9 @@ class Options:
         self.trial_steps = int(given.get("trial_steps") or 0)
         self.trial_steady_seconds = float(given.get("trial_steady_seconds") or 0)
         self.trial_seconds = float(given.get("trial_seconds") or 0)
+        # A screening: fixes and the plain script take turns of so many steps each, until so many seconds are over.
+        self.screen_steps = int(given.get("screen_steps") or 0)
+        self.screen_seconds = float(given.get("screen_seconds") or 0)
         self.fixes = given.get("fixes", "0") == "1"  # there is a fixes.json
         self.launcher = int(given.get("launcher") or 0)
 

@@ -412,13 +412,22 @@ def _arm_trial(session, watch):
     try:
         from .trial import Trial
 
-        trial = Trial(session, sys.modules["torch"])
+        trial = Trial(session, sys.modules["torch"], _screening(session))
         trial.arm(watch)
         session.trial = trial
         return ["trial"]
     except Exception as error:
         session.broke("trial", error)
         return []
+
+
+def _screening(session):
+    """The screening that this trial is, if it is one."""
+    if not session.options.screen_steps:
+        return None
+    from .screening import Screening
+
+    return Screening(session)
 
 
 def open_from_environment():

@@ -1,4 +1,4 @@
-"""A trial: the process stops itself after so many steady steps, and leaves nothing to do.
+"""A trial: the process stops itself after so many steady steps (or at the end of a screening), and leaves nothing to do.
 
 It ends with ``os._exit``: a script in the middle of its training has handlers, ``finally`` blocks and threads that would
 save a checkpoint, upload a log or wait for ever, and none of them knows that this is the end. What perfkit recorded is
@@ -20,8 +20,9 @@ COMPLETE, TIME_IS_UP, STOPPED_BY_RANK_0, ENDED = "complete", "time is up", "stop
 class Trial:
     """Decides at step boundaries when this process has shown enough."""
 
-    def __init__(self, session, torch):
+    def __init__(self, session, torch, screening=None):
         self._session = session
+        self._screening = screening
         self._losses = Losses(session, torch)
         self._control = os.path.join(session.recorder.run_dir, layout.CONTROL)
         self._clock = None
@@ -38,6 +39,8 @@ class Trial:
         session, options = self._session, self._session.options
         if session.clock != self._clock:
             self._clock, self._steady_from = session.clock, None
+            if self._screening is not None:
+                self._screening.abandon()
         if session.recorder.rank:
             self._follow()
             return sys.maxsize
@@ -45,6 +48,11 @@ class Trial:
             self.stop(TIME_IS_UP)
         if self._steady_from is None and not self._becomes_steady(step, at_ns):
             return next_candidate(step)
+        if self._screening is not None:
+            due = self._screening.look(step, at_ns)
+            if due is None:
+                self.stop(COMPLETE)
+            return due
         due = self._steady_from + options.trial_steps
         if step >= due and at_ns - self._steady_ns >= options.trial_steady_seconds * 1e9:
             self.stop(COMPLETE)
@@ -99,6 +107,8 @@ class Trial:
         """A child that trains decides for itself."""
         self._clock = self._steady_from = self._why_steady = None
         self._state = ENDED
+        if self._screening is not None:
+            self._screening.abandon()
         self._losses.forget_after_fork()
 
     def _tell_the_others(self):

@@ -25,6 +25,8 @@ class Kind:
     parameters: Mapping[str, Type] = field(default_factory=dict)
     #: The parameter that ``NAME=VALUE`` sets.
     main: str | None = None
+    #: Whether it can be compared with the plain script within one process: switched on and off, and seen in every step.
+    screened: bool = False
 
 
 #: By name; `inside.patches.MODULES` has a file for each.
@@ -46,33 +48,33 @@ KINDS: dict[str, Kind] = {
         what="batches in pinned memory, copied to the GPU without waiting",
         parameters={"pin_memory": bool, "non_blocking": bool},
     ),
-    "threads": Kind(what="threads within an operator", parameters={"num_threads": int}, main="num_threads"),
+    "threads": Kind(what="threads within an operator", parameters={"num_threads": int}, main="num_threads", screened=True),
     "interop-threads": Kind(what="threads between operators", parameters={"num_threads": int}, main="num_threads"),
     "gc-freeze": Kind(what="keep what was made before the first step out of garbage collections"),
-    "zero-grad-none": Kind(what="let zero_grad drop gradients instead of filling them with zeros"),
+    "zero-grad-none": Kind(what="let zero_grad drop gradients instead of filling them with zeros", screened=True),
     "cudnn-benchmark": Kind(what="let cuDNN try its algorithms for each shape"),
     "allocator": Kind(
         what="keep freed memory for the next step", parameters={"cuda": str, "host": str}
     ),
     "inference-mode": Kind(what="evaluate under inference_mode where the script says no_grad"),
     "autocast": Kind(
-        what="compute the model in 16 bits", parameters={"device": str, "dtype": str}, main="dtype"
+        what="compute the model in 16 bits", parameters={"device": str, "dtype": str}, main="dtype", screened=True,
     ),
-    "channels-last": Kind(what="convolutions in channels-last layout"),
+    "channels-last": Kind(what="convolutions in channels-last layout", screened=True),
     "compile": Kind(
-        what="torch.compile of the model", parameters={"mode": str, "dynamic": bool, "backend": str}, main="mode"
+        what="torch.compile of the model", parameters={"mode": str, "dynamic": bool, "backend": str}, main="mode", screened=True,
     ),
     "fused-optimizer": Kind(what="the optimizer's update in one kernel", parameters={"fused": bool}, main="fused"),
     "optimizer": Kind(what="fused or foreach update", parameters={"fused": bool, "foreach": bool}),
-    "tf32": Kind(what="float32 matrix products and convolutions in TF32"),
+    "tf32": Kind(what="float32 matrix products and convolutions in TF32", screened=True),
     "matmul-precision": Kind(
-        what="float32 matrix products in lower precision", parameters={"precision": str}, main="precision"
+        what="float32 matrix products in lower precision", parameters={"precision": str}, main="precision", screened=True,
     ),
     "float32": Kind(what="a float64 model in float32"),
     "attention-backend": Kind(
-        what="which implementation scaled_dot_product_attention takes", parameters={"backend": str}, main="backend"
+        what="which implementation scaled_dot_product_attention takes", parameters={"backend": str}, main="backend", screened=True,
     ),
-    "nothing": Kind(what="no change, to see what measuring alone does"),
+    "nothing": Kind(what="no change, to see what measuring alone does", screened=True),
 }  # fmt: skip
 
 _WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}

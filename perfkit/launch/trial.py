@@ -47,6 +47,10 @@ class Limits:
     steady_s: float = 0.0
     #: Over at a step boundary after so many seconds from the framework's import, steady or not; 0 for never.
     seconds: float = 0.0
+    #: Makes it a screening (`inside.screening`), over when its rounds are: steps of a turn; 0: no screening.
+    screen_steps: int = 0
+    #: Seconds of taking turns after which a screening makes no more rounds than it must.
+    screen_s: float = 0.0
     #: Ended from outside after so many seconds, wherever it is.
     wall_s: float = 600.0
 
@@ -103,6 +107,8 @@ def run(
         "trial_steps": limits.steps,
         "trial_steady_seconds": limits.steady_s or None,
         "trial_seconds": limits.seconds or None,
+        "screen_steps": limits.screen_steps or None,
+        "screen_seconds": limits.screen_s or None,
     }
     request = replace(request, options=options)
     around = _Apart(request, limits, stdin, method, cache)

@@ -43,6 +43,7 @@ def render(document: Row, *, width: int = MAX_WIDTH, verbose: int = 0) -> list[L
     page = Page(max(MIN_WIDTH, min(width, MAX_WIDTH)))
     page.rule(clean(" ".join(["perfkit tune", *document["command"]])), _baseline(document))
     _table(document, page, verbose)
+    _screening(document.get("screening"), page)
     _notes(document, page)
     _by_hand(document, page, verbose)
     _changes(document, page)
@@ -174,6 +175,17 @@ def _reasons(trials: list[Row], page: Page, verbose: int) -> None:
     silent = [clean(t["label"]) for t in trials if t["verdict"] == "not-applicable"]
     if silent and not verbose:
         page.paragraph(f"not applicable here: {', '.join(silent)} (why: -v)", indent=2, style="dim")
+
+
+def _screening(found: Row | None, page: Page) -> None:
+    """What was tried within one process beforehand."""
+    if found is None or found["broken"]:
+        return
+    survivors = [clean(fix["label"]) for fix in found["fixes"] if fix["state"] == "survives"]
+    text = (
+        f"{len(found['fixes'])} fixes took turns with the plain script within one process, {found['steps']} steps each"
+    )
+    page.paragraph(f"{text}; went on to the rounds: {', '.join(survivors) or 'none'}", indent=2, style="dim")
 
 
 def _notes(document: Row, page: Page) -> None:

@@ -6,6 +6,7 @@
     candidates  which fixes are worth trying, and what is said of them beforehand
     trial       one fresh process with some of them
     plan        how many processes there is time for
+    screen      which fixes cannot be worth a round, by turns within one process
     search      rounds of processes in turn, looks, verdicts, and the kept fixes together
     guards      whether the training is still the same training
     ledger      tune.json: everything that was measured, written after every process

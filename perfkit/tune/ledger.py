@@ -39,6 +39,8 @@ class Ledger:
     #: How to go on without being told again: kind, target, args, folder, python, options, asked. None where the command holds a secret.
     resume: Row | None = None
     baseline_run: str | None = None
+    #: What the screening said, as `screen.Screening.row`; None before it, and where there is none.
+    screening: Row | None = None
     #: Whether it came to its end; None of it is run again then.
     finished: bool = False
     processes: list[Row] = field(default_factory=list)
@@ -59,6 +61,7 @@ class Ledger:
             "key": self.key,
             "resume": self.resume,
             "baseline_run": self.baseline_run,
+            "screening": self.screening,
             "processes": self.processes,
         }
         scratch = self.file.with_suffix(".tmp")
@@ -120,6 +123,7 @@ def read(path: Path) -> Ledger:
         raise RunUnreadable(f"{path}: no {layout.TUNE_JSON} in it, so it is not a tune") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunUnreadable(f"{file}: {error!r}") from error
+    own["screening"] = raw.pop("screening", None)
     return Ledger(path=path, document={k: v for k, v in raw.items() if k not in ("schema_version", "id")}, **own)
 
 

@@ -22,6 +22,12 @@ TOGETHER_ROUNDS = ROUNDS
 LEAST_ROUNDS = 3
 # What perfkit itself takes around a process: reading, deciding.
 AROUND_S = 0.5
+# A turn in a screening: steps and seconds at least; what its settling adds; rounds, the warm-up included (`inside.screening`).
+TURN_STEPS, TURN_S, SETTLING, TURN_ROUNDS = 8, 0.25, 1.3, 7
+# More rounds of turns, where they are short, until so many seconds are over or so much of the time.
+SCREEN_S, SCREEN_SHARE = 30.0, 0.15
+# Rounds that a fix dropped by screening would have cost, and the share of fixes that are: what a screening may cost is that.
+SAVED_ROUNDS, DROPPED_SHARE = 3, 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +60,39 @@ def together_s(process_s: float, candidates: int, rounds: int = LEAST_ROUNDS) ->
     return 2 * rounds * process_s if candidates > 1 else 0.0
 
 
-def expected(candidates: int, process_s: float, limit_s: float) -> tuple[float, float]:
-    """Seconds from now: when all is clear after the first look, and when nothing is before the last one."""
-    clear = ((candidates + 1) * ROUNDS + (2 * TOGETHER_ROUNDS if candidates > 1 else 0)) * process_s
+@dataclass(frozen=True, kw_only=True)
+class Turns:
+    """How long a screening is."""
+
+    #: Steps of a turn.
+    steps: int
+    #: Seconds of taking turns after which no more rounds are made than must be.
+    seconds: float
+    #: Expected from its start to its end.
+    process_s: float
+
+
+def turns(
+    fixes: int, startup_s: float, step_s: float, trial_s: float, left_s: float, epoch_steps: int = 0
+) -> Turns | None:
+    """A screening of so many *fixes*; None where it would cost more than it can spare. *trial_s* is a trial's length."""
+    steps = max(TURN_STEPS, math.ceil(TURN_S / max(step_s, 1e-6)))
+    if 2 <= epoch_steps <= EPOCH_TIMES * steps:
+        steps = math.ceil(steps / epoch_steps) * epoch_steps
+    least = 2 * fixes * TURN_ROUNDS * SETTLING * steps * step_s
+    seconds = max(least, min(SCREEN_S, SCREEN_SHARE * left_s))
+    process_s = startup_s + seconds + AROUND_S
+    spared = DROPPED_SHARE * fixes * SAVED_ROUNDS * trial_s
+    return Turns(steps=steps, seconds=seconds, process_s=process_s) if startup_s + least <= spared else None
+
+
+def expected(
+    candidates: int, process_s: float, limit_s: float, *, screened: int = 0, screening_s: float = 0.0
+) -> tuple[float, float]:
+    """Seconds from now: when all is clear after the first look, and when nothing is before the last one. Of those that are
+    *screened* beforehand one goes on in the first case, and all in the second.
+    """
+    fewer = candidates - max(0, screened - 1)
+    clear = ((fewer + 1) * ROUNDS + (2 * TOGETHER_ROUNDS if fewer > 1 else 0)) * process_s
     unclear = (candidates + 1) * MOST_ROUNDS * process_s
-    return min(limit_s, clear), min(limit_s, max(clear, unclear))
+    return min(limit_s, screening_s + clear), min(limit_s, screening_s + max(clear, unclear))

@@ -22,7 +22,9 @@ from .candidates import Candidate, joined
 from .trial import BASELINE, Interrupted, Trial
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    from .screen import Screened
 
 State = Literal["keep", "drop", "inconclusive", "not-applicable"]
 
@@ -81,6 +83,8 @@ class Search:
     runner: Callable[[str, Candidate | None, int], Trial]
     process_s: float
     limit_s: float
+    #: What a screening says of the candidates, by label; empty without one. Raises Interrupted.
+    screener: Callable[[Sequence[Candidate]], Mapping[str, Screened]] = lambda _candidates: {}
     #: Whether changes that make another training may be kept together with the others.
     allow_other_training: bool = False
     say: Callable[[str], None] = lambda _line: None
@@ -96,6 +100,7 @@ class Search:
     def __post_init__(self) -> None:
         self._began = self.clock()
         self._arms = {candidate.label: candidate for candidate in self.candidates}
+        self._screened: Mapping[str, Screened] = {}
         self._round = 0
         self._cut_short = "no time left"
         self._spent = 0.0  # of the allowance for false claims
@@ -105,6 +110,7 @@ class Search:
     def run(self) -> None:
         """Measure and decide. Raises PerfkitError when the baseline itself cannot be measured, and Interrupted."""
         try:
+            self._screen()
             self._alone()
             self._as_one()
         except (Interrupted, KeyboardInterrupt):
@@ -113,8 +119,15 @@ class Search:
         finally:
             self._settle()
 
+    def _screen(self) -> None:
+        """What turns within one process have shown to be useless needs no process of its own."""
+        self._screened = self.screener(self.candidates)
+        for label, found in self._screened.items():
+            if found.state != "survives":
+                self._decide(label, found.state, found.reason)
+
     def _alone(self) -> None:
-        if not self.candidates:
+        if not self._open():
             return
         self._run_round(self._open())
         self._drop_slower()
@@ -192,7 +205,15 @@ class Search:
     # --- rounds
 
     def _open(self) -> list[Candidate]:
-        return [candidate for candidate in self.candidates if candidate.label not in self.verdicts]
+        """Those without a verdict, what promises most first: by the screening, else by its prediction."""
+        found = [candidate for candidate in self.candidates if candidate.label not in self.verdicts]
+        return sorted(found, key=self._promise, reverse=True) if self._screened else found
+
+    def _promise(self, candidate: Candidate) -> float:
+        screened = self._screened.get(candidate.label)
+        if screened is not None and screened.estimate is not None:
+            return screened.estimate
+        return (candidate.predicted.low + candidate.predicted.high) / 2 if candidate.predicted is not None else 0.0
 
     def _run_round(self, arms: Sequence[Candidate]) -> None:
         number = self._round

@@ -23,13 +23,14 @@ from ..model.records import Fix
 from ..runs.reader import Run
 from ..runs.store import Store
 from . import candidates as choice
-from . import figures, ledger, plan, trial
+from . import figures, ledger, plan, screen, trial
 from .changes import changes
-from .search import Search, Verdict
+from .screen import Screened, Screening
+from .search import SMALL, Search, Verdict
 from .trial import Interrupted, Trial
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from ..launch.request import Request
     from ..model.records import Finding, Interval
@@ -103,6 +104,7 @@ class _Session:
         self._request = replace(request, results_root=self._ledger.path)
         self._began = time.monotonic()
         self._known = {(row["arm"], row["round"]) for row in self._ledger.processes}  # told when they were measured
+        self._notes: list[str] = []
         self._length = plan.Length(steps=asked.steps or plan.LEAST_STEPS, process_s=10.0)
 
     def _ledger_of(self, request: Request) -> ledger.Ledger:
@@ -141,12 +143,14 @@ class _Session:
         epoch = max(0, int((evidence.loader or {}).get("length") or 0))
         self._length = plan.length(read.startup_s or 1.0, read.step_s, epoch, self._asked.steps)
         findings = advise(evidence).findings
+        self._read, self._epoch, self._ranks = read, epoch, evidence.rank_count or 1
         found, by_hand = self._candidates(evidence, findings)
         search = Search(
             candidates=found,
             runner=self._ledger.remembering(self._run),
             process_s=self._length.process_s,
             limit_s=self._left_s(),
+            screener=self._screened,
             allow_other_training=self._asked.batch or bool(self._asked.fixes or self._asked.sweeps),
             say=self._say,
             counted=self._tell,
@@ -202,14 +206,64 @@ class _Session:
             return swept, []
         return choice.merged(advised, choice.standard(evidence, batch=self._asked.batch)), by_hand
 
+    # --- the screening
+
+    def _turns(self, found: Sequence[Candidate]) -> plan.Turns | None:
+        """The turns that those which can be switched are to take within one process; None where that is not worth it."""
+        fixes = screen.chosen(found)
+        read = self._read
+        if not fixes or self._ranks > 1 or read.step_s is None:  # ranks would have to switch together
+            return None
+        return plan.turns(
+            len(fixes), read.startup_s or 1.0, read.step_s, self._length.process_s, self._left_s(), self._epoch
+        )
+
+    def _screened(self, found: Sequence[Candidate]) -> dict[str, Screened]:
+        """What the screening says by label: the one that the ledger has, or a new one. One that broke says nothing."""
+        if self._ledger.screening is None:
+            turns = self._turns(found)
+            if turns is None:
+                return {}
+            self._ledger.screening = self._screen(screen.chosen(found), turns).row()
+            self._ledger.write()
+        made = Screening.from_row(self._ledger.screening)
+        if made.broken:
+            self._notes.append(f"the screening within one process broke, so all fixes go to the rounds: {made.broken}")
+            return {}
+        return {fix.label: fix for fix in made.fixes}
+
+    def _screen(self, chosen: list[Candidate], turns: plan.Turns) -> Screening:
+        fixes = tuple(candidate.fixes[0] for candidate in chosen)
+        self._say(
+            f"screening within one process, in turns of {turns.steps} steps: {', '.join(c.label for c in chosen)}"
+        )
+        seconds = self._patience(fixes) + 2 * turns.seconds
+        limits = launch.Limits(
+            steps=turns.steps, screen_steps=turns.steps, screen_s=turns.seconds, seconds=seconds, wall_s=1.5 * seconds
+        )
+        started = time.monotonic()
+        done = self._launched(replace(self._request, fixes=fixes, stacks=False), limits)
+        wall_s = time.monotonic() - started
+        run, broken = Run(done.run), ""
+        if done.state in ("failed", "stopped"):
+            culprit = screen.on_when_it_broke(run)
+            broken = f"{culprit} was on: {done.reason}" if culprit else done.reason or done.state
+        judged = [] if broken else screen.judged(run, chosen, SMALL)
+        return Screening(run=done.run.name, steps=turns.steps, wall_s=wall_s, broken=broken, fixes=judged)
+
+    def _patience(self, fixes: Sequence[Fix]) -> float:
+        """Seconds that a process with *fixes* may take."""
+        least_s = COMPILERS_PATIENCE_S if any(fix.name == "compile" for fix in fixes) else LEAST_PATIENCE_S
+        return max(least_s, PATIENCE * self._length.process_s)
+
+    # --- one process
+
     def _run(self, arm: str, candidate: Candidate | None, number: int) -> Trial:
         """One process of the search."""
         fixes = candidate.fixes if candidate is not None else ()
         args = choice.arguments(self._request.args, candidate.sets) if candidate is not None else self._request.args
-        least_s = COMPILERS_PATIENCE_S if any(fix.name == "compile" for fix in fixes) else LEAST_PATIENCE_S
-        patience = max(least_s, PATIENCE * self._length.process_s)
         seconds = min(
-            patience, max(self._left_s(), PATIENCE * self._length.process_s)
+            self._patience(fixes), max(self._left_s(), PATIENCE * self._length.process_s)
         )  # not long after the time is over
         limits = launch.Limits(steps=self._length.steps, seconds=seconds, wall_s=1.5 * seconds)
         request = replace(self._request, fixes=fixes, args=args, stacks=False)
@@ -236,7 +290,14 @@ class _Session:
         if not found:
             self._say("no fix is worth trying here")
             return
-        low, high = plan.expected(len(found), self._length.process_s, self._left_s())
+        turns = self._turns(found) if self._ledger.screening is None else None
+        low, high = plan.expected(
+            len(found),
+            self._length.process_s,
+            self._left_s(),
+            screened=len(screen.chosen(found)) if turns is not None else 0,
+            screening_s=turns.process_s if turns is not None else 0.0,
+        )
         span = _minutes(low) if _minutes(low) == _minutes(high) else f"{_minutes(low)} to {_minutes(high)}"
         names = ", ".join(candidate.label for candidate in found)
         self._say(f"to try: {names}")
@@ -268,11 +329,12 @@ class _Session:
             "script": base.info.script,
             "interrupted": interrupted,
             "baseline": self._baseline_row(base, search.trials[trial.BASELINE]),
+            "screening": self._ledger.screening,
             "trials": [_trial_row(found, search.verdicts[found.label]) for found in search.candidates],
             "together": _together_row(search),
             "by_hand": [_by_hand_row(finding) for finding in by_hand],
             "changes": asdict(changes(self._source(), self._request.target, kept)),
-            "notes": search.notes,
+            "notes": [*self._notes, *search.notes],
             "steps": self._length.steps,
             "seconds": time.monotonic() - self._began,
             "sandbox": str(self._method.way),
@@ -283,8 +345,8 @@ class _Session:
         return {
             "run": base.path.name,
             "processes": len(seconds),
-            "per": measured[0].figures.per if measured else "sample",
-            "seconds": math.exp(sum(map(math.log, seconds)) / len(seconds)) if seconds else None,
+            "per": measured[0].figures.per if measured else self._read.per,
+            "seconds": math.exp(sum(map(math.log, seconds)) / len(seconds)) if seconds else self._read.seconds,
             "steady": all(found.figures.steady for found in measured),
         }
 

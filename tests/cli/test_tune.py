@@ -251,3 +251,79 @@ def test_a_busy_script_is_tuned_without_a_trace_and_goes_on_after_a_kill(perfkit
         found = [(fix["name"], fix["state"]) for fix in row["figures"]["fixes"]]
         assert found == ([("nothing", "applied")] if row["arm"] == "nothing" else [])
         assert row["state"] == "measured"
+
+
+# Filling with zeros and adding costs more here than the product itself.
+FILLING = """
+import torch
+torch.manual_seed(0)
+model = torch.nn.Linear(2000, 1000)
+optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+data = torch.randn(2, 2000)
+for step in range(20000):
+    optimizer.zero_grad(set_to_none=False)
+    model(data).square().mean().backward()
+    optimizer.step()
+"""
+
+
+@pytest.mark.slow
+def test_fixes_that_can_be_switched_are_screened_within_one_process_first(perfkit, script, tmp_path):
+    script(FILLING)
+    words = (
+        "--fix",
+        "nothing",
+        "--fix",
+        "zero-grad-none",
+        "--fix",
+        "threads=1",
+        "--steps",
+        "24",
+        "--max-minutes",
+        "0.5",
+    )
+    done = perfkit("tune", *words, "--json", "tune.json", "script.py")
+    assert done.returncode in (0, 4), done.stderr
+    found = json.loads((tmp_path / "tune.json").read_text())
+    screening = found["screening"]
+    assert screening["broken"] == ""
+    told = {fix["label"]: fix for fix in screening["fixes"]}
+    assert set(told) == {trial["label"] for trial in found["trials"]}
+    for trial in found["trials"]:
+        first = told[trial["label"]]
+        if first["state"] == "survives":
+            assert trial["processes"] >= 1 or "not tried" in trial["reason"]
+        else:
+            assert (trial["verdict"], trial["reason"], trial["processes"]) == (first["state"], first["reason"], 0)
+    assert told["zero grad none"]["stretches"] >= 6
+    by_name = {trial["fix"]["name"]: trial for trial in found["trials"]}
+    assert by_name["threads"]["verdict"] == "not-applicable"
+    assert by_name["nothing"]["verdict"] != "keep"
+    assert done.stderr.index("at most 0.5 min") < done.stderr.index("screening within one process")
+    assert "took turns with the plain script within one process" in done.stdout
+
+
+@pytest.mark.slow
+def test_a_script_that_breaks_under_a_fix_is_tuned_without_the_screening(perfkit, script, tmp_path):
+    needs_gradients = "    assert step == 0 or model.weight.grad is not None\n"
+    script(FILLING.replace("    model(data)", needs_gradients + "    model(data)"))
+    words = (
+        "--fix",
+        "nothing",
+        "--fix",
+        "zero-grad-none",
+        "--steps",
+        "16",
+        "--max-minutes",
+        "0.3",
+        "--json",
+        "tune.json",
+    )
+    done = perfkit("tune", *words, "script.py")
+    assert done.returncode in (0, 4), done.stderr
+    found = json.loads((tmp_path / "tune.json").read_text())
+    assert found["screening"]["broken"].startswith("zero-grad-none was on: ")
+    assert any("all fixes go to the rounds" in note for note in found["notes"])
+    by_name = {trial["fix"]["name"]: trial for trial in found["trials"]}
+    assert (by_name["zero-grad-none"]["verdict"], by_name["zero-grad-none"]["processes"]) == ("drop", 0)
+    assert by_name["nothing"]["processes"] >= 1

@@ -86,3 +86,9 @@ def test_what_rules_advise_can_be_applied():
     advised = set(re.findall(r'Fix\(\s*name="([\w-]+)"', sources))
     assert len(advised) > 8
     assert advised <= KINDS.keys()
+
+
+def test_what_is_said_to_be_screened_is_what_its_patch_can_do():
+    for name, kind in KINDS.items():
+        patch = importlib.import_module(f"perfkit.inside.patches.{MODULES[name]}").PATCH
+        assert kind.screened == (patch.switchable and patch.in_every_step), name

@@ -3,6 +3,7 @@ import math
 import pytest
 
 from perfkit.errors import PerfkitError
+from perfkit.tune.screen import Screened
 from perfkit.tune.trial import BASELINE, Interrupted
 
 from .conftest import Machine, candidate, trial
@@ -217,3 +218,51 @@ def test_a_gain_that_is_likely_and_not_proven_is_not_said_to_be_none():
         likely += [found] if found.state == "inconclusive" and found.measured.low > 0 else []
     assert likely
     assert all("probably faster" in found.reason for found in likely)
+
+
+def screened(label, state="survives", estimate=None, reason="screened within one process: saves 0.1%"):
+    return Screened(label=label, state=state, reason=reason, estimate=estimate)
+
+
+def test_what_the_screening_dropped_gets_no_process_and_the_others_go_by_what_they_promise():
+    machine = Machine({"some": 0.1, "useless": 0.0, "absent": 0.0, "much": 0.3, "workers": 0.4})
+    told = [
+        screened("some", estimate=0.1), screened("useless", "drop", 0.001), screened("much", estimate=0.3),
+        screened("absent", "not-applicable", reason="no model"),
+    ]  # fmt: skip
+    search = machine.search(screener=lambda _: {each.label: each for each in told})
+    search.run()
+    assert [arm for number, arm in machine.ran if number == 0] == [BASELINE, "much", "some", "workers"]
+    assert not {"useless", "absent"} & {arm for _, arm in machine.ran}
+    found = search.verdicts["useless"]
+    assert (found.state, found.processes, found.measured) == ("drop", 0, None)
+    assert "within one process" in found.reason
+    assert (search.verdicts["absent"].state, search.verdicts["absent"].reason) == ("not-applicable", "no model")
+    assert [c.label for c in search.together.candidates] == ["workers", "much", "some"]
+
+
+def test_a_gain_that_was_only_screened_is_never_kept():
+    machine = Machine({"luck": 0.0, "other": 0.0})
+    told = {"luck": screened("luck", estimate=0.5), "other": screened("other", "drop")}
+    search = machine.search(screener=lambda _: told)
+    search.run()
+    assert search.verdicts["luck"].state != "keep"
+    assert search.verdicts["luck"].processes >= 3
+
+
+def test_where_the_screening_leaves_nothing_no_round_is_run():
+    machine = Machine({"a": 0.0, "b": 0.0})
+    search = machine.search(screener=lambda found: {c.label: screened(c.label, "drop") for c in found})
+    search.run()
+    assert machine.ran == []
+    assert {verdict.state for verdict in search.verdicts.values()} == {"drop"}
+
+
+def test_an_interruption_of_the_screening_leaves_all_untried():
+    def stop(_):
+        raise KeyboardInterrupt
+
+    search = Machine({"a": 0.4}).search(screener=stop)
+    with pytest.raises(KeyboardInterrupt):
+        search.run()
+    assert search.verdicts["a"].reason == "not tried: interrupted"

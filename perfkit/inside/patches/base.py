@@ -18,6 +18,8 @@ class Patch:
     name = ""
     #: Whether the change can be taken back and made again while the script runs.
     switchable = False
+    #: Whether what it saves shows in every step, so that short stretches with it and without it can be compared.
+    in_every_step = True
     #: Why it never acted, when nothing more exact was said.
     idle = "the script never did what it changes"
 
@@ -25,6 +27,8 @@ class Patch:
         self.session, self.torch, self.watch = session, torch, watch
         self.parameters = dict(parameters)
         self.active = False  # armed, and not switched off
+        self.placed = False  # armed, and not taken off for good
+        self.began = False  # `work_began` was called
         self.count = 0  # how often it acted
         self.error = None  # why it disarmed itself
         self._detail = {}
@@ -40,7 +44,7 @@ class Patch:
 
     def arm(self):
         """Put the fix on. Never raises; returns whether it is on."""
-        self.active = True
+        self.active = self.placed = True
         self.on_undo(self._end)  # also when it is the session that ends
         try:
             self.place()
@@ -55,7 +59,7 @@ class Patch:
             self._undo.pop()()
 
     def _end(self):
-        self.active = False
+        self.active = self.placed = False
 
     def on(self):
         """Make the change again after ``off``."""
@@ -85,12 +89,18 @@ class Patch:
         """The process has taken its first step: the model, and what CUDA needs, are there. May raise, as ``place``."""
 
     def begin(self):
-        """Call ``work_began`` if the fix is on. Never raises."""
-        if self.active:
+        """Call ``work_began`` once the fix is on. Never raises."""
+        if self.active and not self.began:
+            self.began = True
             try:
                 self.work_began()
             except Exception as error:
                 self.failed(error)
+
+    @property
+    def screened(self):
+        """Whether a screening can compare it with the plain script within one process."""
+        return self.switchable and self.in_every_step
 
     # -- what it did -----------------------------------------------------------------------------------------------
 
@@ -134,6 +144,7 @@ class Patch:
     def forget_after_fork(self):
         """This process is a forked child: what the parent did is not its own."""
         self.count = 0
+        self.began = False
         self._reasons, self._detail, self._finished = [], {}, False
 
     def _note(self, state, **values):

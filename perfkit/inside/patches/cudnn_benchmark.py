@@ -1,57 +1,43 @@
-"""cudnn-benchmark: cuDNN tries its algorithms for each shape of a convolution and keeps the fastest."""
+"""cudnn-benchmark: cuDNN tries its algorithms for each shape of a convolution and keeps the fastest.
 
-import sys
+It must be on before a shape is first met: torch remembers by shape which algorithm cuDNN took, tried or guessed, and asks for no
+other while the process lives. For the same reason switching it off takes nothing back.
+"""
 
-from .base import Patch
+from .root_calls import RootPatch
 
 
-class CudnnBenchmark(Patch):
-    """Switched on after the first step: only then it is known whether there are convolutions on a GPU."""
+class CudnnBenchmark(RootPatch):
+    """Switched on before the first call of a model that has convolutions on a GPU."""
 
     name = "cudnn-benchmark"
-    switchable = True
-    idle = "no step was taken"
 
     def place(self):
-        """Nothing yet."""
+        """Nothing before the first model is called: until then the script makes its own settings."""
         self._was = None
         self.on_undo(self._restore)
+        super().place()
 
-    def work_began(self):
-        """Switch it on where it can act."""
-        reason = self._why_not()
-        if reason:
-            self.not_applicable(reason)
-        else:
-            self.on()
-            self.applied()
-
-    def _why_not(self):
+    def suits(self, model, args, kwargs):
+        """A model with convolutions on a GPU, whose algorithms the script leaves to cuDNN."""
         torch = self.torch
-        if "torch.cuda" not in sys.modules or not torch.cuda.is_initialized():
+        cudnn = torch.backends.cudnn
+        if not any(parameter.device.type == "cuda" for parameter in model.parameters()):
             return "it does not compute with CUDA"
-        if torch.backends.cudnn.benchmark:
-            return "it is switched on already"
-        if torch.backends.cudnn.deterministic or torch.are_deterministic_algorithms_enabled():
-            return "the script asks for deterministic algorithms"
-        if not any(self._has_convolution(model) for model in self.session.roots.models.alive()):
+        if not any(isinstance(module, torch.nn.modules.conv._ConvNd) for module in model.modules()):
             return "no model has a convolution"
+        if cudnn.deterministic or torch.are_deterministic_algorithms_enabled():
+            return "the script asks for deterministic algorithms"
+        if self._was is None:
+            if cudnn.benchmark:
+                return "it is switched on already"
+            self._was, cudnn.benchmark = False, True
         return None
 
-    def _has_convolution(self, model):
-        convolution = self.torch.nn.modules.conv._ConvNd
-        return any(isinstance(module, convolution) for module in model.modules())
-
-    def on(self):
-        """Switch it on."""
-        self.active = True
-        cudnn = self.torch.backends.cudnn
-        self._was, cudnn.benchmark = cudnn.benchmark, True
-
-    def off(self):
-        """As the script had it."""
-        self.active = False
-        self._restore()
+    def enter(self, model, args, kwargs):
+        """It was on for this call."""
+        self.applied()
+        return args, kwargs
 
     def _restore(self):
         if self._was is not None:

@@ -10,6 +10,7 @@ class GcFreeze(Patch):
 
     name = "gc-freeze"
     switchable = True
+    in_every_step = False  # full collections are rare, and to switch it on is one
     idle = "no step was taken"
 
     def place(self):
@@ -19,12 +20,13 @@ class GcFreeze(Patch):
 
     def work_began(self):
         """Freeze, unless the script has seen to it."""
-        if gc.get_freeze_count():
+        if gc.get_freeze_count() and not self._frozen:
             self.not_applicable("the script freezes its objects already")
         elif not gc.isenabled():
             self.not_applicable("the script has switched the collector off")
         else:
-            self.on()
+            if not self._frozen:
+                self.on()
             self.applied(objects=gc.get_freeze_count())
 
     def on(self):

@@ -35,7 +35,7 @@ class GradientScale:
     def place(self):
         """Watch the optimizer's steps and the first backward passes."""
         patch = self._patch
-        patch.on_undo(self._remove_hooks)
+        patch.on_undo(self.off)
         patch.watch.when("torch.optim.optimizer", self._watch_steps)
         patch.replace(self._torch.autograd, "backward", self._looking_backward)
 
@@ -79,15 +79,15 @@ class GradientScale:
         return known is not None and known[0]() is parameter
 
     def off(self):
-        """Scale by one: a graph that was made while it was on has its border still, on both sides."""
+        """Scale by one, without hooks: a graph that was made while it was on has its border still, and is scaled by neither side."""
         self._while_off, self.value = self._while_off or self.value, 1.0
+        self._remove_hooks()
 
     def on(self):
-        """Scale again."""
+        """Scale again; parameters get their hooks at the next call."""
         self._while_off, self.value = None, self._while_off or self.value
 
     def _remove_hooks(self):
-        self.off()
         for _, handle in self._hooked.values():
             handle.remove()
         self._hooked.clear()

@@ -15,6 +15,7 @@ class InferenceMode(RootPatch):
 
     name = "inference-mode"
     switchable = True
+    in_every_step = False  # it acts in evaluations, which lie between the steps of a training
     idle = "no model in evaluation mode was called under no_grad"
 
     def place(self):
@@ -23,6 +24,11 @@ class InferenceMode(RootPatch):
         self._kept_by = []  # models that may keep tensors made here
         super().place()
         self.on_undo(self._make_ordinary)
+
+    def off(self):
+        """The script's own way for a while: what it trains on is ordinary, as nobody looks after it now."""
+        super().off()
+        self._make_ordinary()
 
     def suits(self, model, args, kwargs):
         """Every model does once it is evaluated under ``no_grad``; until then its calls say nothing."""

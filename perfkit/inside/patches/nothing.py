@@ -13,5 +13,10 @@ class Nothing(Patch):
         """Nothing to put on."""
         self.applied()
 
+    def on(self):
+        """Nothing again."""
+        super().on()
+        self.applied()
+
 
 PATCH = Nothing

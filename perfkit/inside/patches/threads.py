@@ -19,7 +19,6 @@ class Threads(Patch):
         self.number = int(self.parameters.get("num_threads") or usable())
         self.wish = torch.get_num_threads()  # the script's, or torch's own
         self._set = torch.set_num_threads
-        self._began = False
         self.replace(torch, "set_num_threads", self._make)
         self.on_undo(lambda: self._set(self.wish))
         self.on()
@@ -28,6 +27,8 @@ class Threads(Patch):
         """The fix's number."""
         self.active = True
         self._set(self.number)
+        if self.began:
+            self._judge()
 
     def off(self):
         """The script's."""
@@ -36,7 +37,6 @@ class Threads(Patch):
 
     def work_began(self):
         """What the script wants is known by now."""
-        self._began = True
         self._judge()
 
     def _judge(self):
@@ -57,7 +57,7 @@ class Threads(Patch):
             original(number)  # raises what it would raise for a number that cannot be
             self.wish = self.torch.get_num_threads()
             original(self.number)
-            if self._began:
+            if self.began:
                 self._judge()
 
         return set_num_threads

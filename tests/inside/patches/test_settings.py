@@ -122,42 +122,41 @@ class TestCudnn:
     """With a stand-in for torch: there is no GPU to have convolutions on."""
 
     @pytest.fixture
-    def make(self, monkeypatch):
+    def make(self):
         torch = pytest.importorskip("torch")
 
-        def go(*, model=None, deterministic=False, benchmark=False, initialised=True):
+        def go(*, layer=None, device="cuda", deterministic=False, benchmark=False):
             cudnn = SimpleNamespace(benchmark=benchmark, deterministic=deterministic)
             stand_in = SimpleNamespace(
-                nn=torch.nn,
-                cuda=SimpleNamespace(is_initialized=lambda: initialised),
-                backends=SimpleNamespace(cudnn=cudnn),
-                are_deterministic_algorithms_enabled=lambda: False,
+                nn=torch.nn, backends=SimpleNamespace(cudnn=cudnn), are_deterministic_algorithms_enabled=lambda: False
             )
-            models = SimpleNamespace(alive=lambda: [model or torch.nn.Conv2d(3, 3, 3)])
-            session = SimpleNamespace(
-                roots=SimpleNamespace(models=models), undo=[], fact=lambda *_, **values: said.append(values)
+            parameters = [SimpleNamespace(device=SimpleNamespace(type=device))]
+            model = SimpleNamespace(
+                modules=lambda: [layer or torch.nn.Conv2d(3, 3, 3)], parameters=lambda: iter(parameters)
             )
-            said = []
+            around = SimpleNamespace(add=lambda patch: lambda: None)
+            session = SimpleNamespace(roots=SimpleNamespace(around=around), undo=[], fact=lambda *_, **values: None)
             patch = CudnnBenchmark(session, stand_in, None, {})
             patch.arm()
-            patch.begin()
-            return patch, cudnn, said[-1].get("reason")
+            return patch, cudnn, patch.suits(model, (), {})
 
         return go
 
-    def test_is_on_from_the_first_step_and_off_again(self, make):
-        patch, cudnn, _ = make()
-        assert (patch.state, cudnn.benchmark) == ("applied", True)
-        patch.off()
-        assert not cudnn.benchmark
-        patch.on()
+    def test_is_on_before_the_first_call_and_off_when_it_is_disarmed(self, make):
+        patch, cudnn, reason = make()
+        assert (reason, cudnn.benchmark) == (None, True)
+        patch.enter(None, (), {})
+        assert patch.state == "applied"
         patch.disarm()
         assert not cudnn.benchmark
 
     def test_left_alone(self, make):
         torch = pytest.importorskip("torch")
-        assert make(initialised=False)[2] == "it does not compute with CUDA"
+        assert make(device="cpu")[2] == "it does not compute with CUDA"
         assert make(benchmark=True)[2] == "it is switched on already"
         assert make(deterministic=True)[2] == "the script asks for deterministic algorithms"
-        patch, cudnn, reason = make(model=torch.nn.Linear(2, 2))
-        assert (patch.state, reason, cudnn.benchmark) == ("not-applicable", "no model has a convolution", False)
+        _, cudnn, reason = make(layer=torch.nn.Linear(2, 2))
+        assert (reason, cudnn.benchmark) == ("no model has a convolution", False)
+
+    def test_no_screening_takes_it_for_what_can_be_switched(self):
+        assert not CudnnBenchmark.switchable
