@@ -25,9 +25,11 @@ AROUND_S = 0.5
 # A turn in a screening: steps and seconds at least; what its settling adds; rounds, the warm-up included (`inside.screening`).
 TURN_STEPS, TURN_S, SETTLING, TURN_ROUNDS = 8, 0.25, 1.3, 7
 # More rounds of turns, where they are short, until so many seconds are over or so much of the time.
-SCREEN_S, SCREEN_SHARE = 30.0, 0.15
+SCREEN_S, SCREEN_SHARE = 60.0, 0.15
+# It takes no more than so much of the time that is left: nothing is kept without rounds.
+MOST_SCREENING = 0.5
 # Rounds that a fix dropped by screening would have cost, and the share of fixes that are: what a screening may cost is that.
-SAVED_ROUNDS, DROPPED_SHARE = 3, 0.5
+SAVED_ROUNDS, DROPPED_SHARE = ROUNDS, 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +85,9 @@ def turns(
     seconds = max(least, min(SCREEN_S, SCREEN_SHARE * left_s))
     process_s = startup_s + seconds + AROUND_S
     spared = DROPPED_SHARE * fixes * SAVED_ROUNDS * trial_s
-    return Turns(steps=steps, seconds=seconds, process_s=process_s) if startup_s + least <= spared else None
+    if startup_s + least > min(spared, MOST_SCREENING * left_s):
+        return None
+    return Turns(steps=steps, seconds=seconds, process_s=process_s)
 
 
 def expected(

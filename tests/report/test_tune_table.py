@@ -110,3 +110,11 @@ def test_an_interrupted_tune_says_how_to_go_on():
 
 def test_without_candidates_it_says_so():
     assert "nothing worth trying" in text(document())
+
+
+def test_what_was_screened_is_said():
+    fixes = [{"label": "autocast", "state": "survives"}, {"label": "threads", "state": "drop"}]
+    shown = text(document(trial(), screening={"broken": "", "steps": 25, "fixes": fixes}))
+    assert "2 fixes took turns with the plain script within one process, 25 steps each" in shown
+    assert "went on to the rounds: autocast" in " ".join(shown.split())
+    assert "took turns" not in text(document(trial(), screening={"broken": "it raised", "steps": 25, "fixes": []}))

@@ -87,3 +87,13 @@ def test_a_newer_or_damaged_ledger_is_refused(made):
     (made.path / layout.TUNE_JSON).write_text("{")
     with pytest.raises(RunUnreadable):
         ledger.read(made.path)
+
+
+def test_a_screening_is_kept_and_a_ledger_from_before_there_were_any_is_read(made):
+    made.screening = {"run": "r", "fixes": []}
+    made.write()
+    assert ledger.read(made.path).screening == {"run": "r", "fixes": []}
+    raw = json.loads((made.path / layout.TUNE_JSON).read_text())
+    del raw["screening"]
+    (made.path / layout.TUNE_JSON).write_text(json.dumps(raw))
+    assert ledger.read(made.path).screening is None

@@ -1,0 +1,84 @@
+"""Whole tunes of real scripts: what is screened within one process first, and what happens where that breaks."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+# Short turns and a single round, so that a whole tune takes seconds.
+DRIVE = """
+import sys
+from perfkit.cli.main import main
+from perfkit.tune import plan, session
+plan.TURN_S, plan.MOST_ROUNDS, session.BASELINE_STEADY_S = 0.02, 1, 0.5
+main(["tune", *sys.argv[1:]])
+"""
+
+# Filling with zeros and adding costs more here than the product itself.
+FILLING = """
+import torch
+torch.manual_seed(0)
+model = torch.nn.Linear(2000, 1000)
+optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+data = torch.randn(2, 2000)
+for step in range(20000):
+    optimizer.zero_grad(set_to_none=False)
+    model(data).square().mean().backward()
+    optimizer.step()
+"""
+FIXES = ("nothing", "zero-grad-none", "threads=1")
+
+
+@pytest.fixture
+def tuned(tmp_path):
+    """tuned(script, *fixes) -> (the document, the finished process)."""
+
+    def go(text, *fixes):
+        (tmp_path / "script.py").write_text(text)
+        asked = [word for fix in fixes for word in ("--fix", fix)]
+        environ = {k: v for k, v in os.environ.items() if not k.startswith("PERFKIT_")} | {"OMP_NUM_THREADS": "1"}
+        done = subprocess.run(
+            [sys.executable, "-c", DRIVE, *asked, "--steps", "24", "--max-minutes", "3", "--json", "tune.json", "script.py"],
+            cwd=tmp_path, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=170, check=False,
+        )  # fmt: skip
+        assert done.returncode in (0, 4), done.stderr
+        return json.loads((tmp_path / "tune.json").read_text()), done
+
+    return go
+
+
+def test_fixes_that_can_be_switched_are_screened_within_one_process_first(tuned):
+    found, done = tuned(FILLING, *FIXES, "loader-workers=2")
+    assert found["screening"]["broken"] == ""
+    told = {fix["label"]: fix for fix in found["screening"]["fixes"]}
+    trials = {trial["label"]: trial for trial in found["trials"]}
+    assert set(told) == {label for label, trial in trials.items() if trial["fix"]["name"] != "loader-workers"}
+    for label, first in told.items():
+        trial = trials[label]
+        if first["state"] == "survives":
+            assert trial["processes"] == 1
+        else:
+            assert (trial["verdict"], trial["reason"], trial["processes"]) == (first["state"], first["reason"], 0)
+    assert told["zero grad none"]["stretches"] >= 6
+    assert told["zero grad none"]["estimate"] is not None
+    assert told["threads 1 → 1"]["state"] == "not-applicable"
+    assert "keep" not in {
+        trial["verdict"] for trial in trials.values()
+    }  # whatever was screened: a single round proves nothing
+    assert done.stderr.index("at most 3 min") < done.stderr.index("screening within one process")
+    assert "took turns with the plain script within one process" in done.stdout
+
+
+def test_a_script_that_breaks_under_a_fix_is_tuned_without_the_screening(tuned):
+    needs_gradients = "    assert step == 0 or model.weight.grad is not None\n"
+    found, _ = tuned(FILLING.replace("    model(data)", needs_gradients + "    model(data)"), *FIXES)
+    assert found["screening"]["broken"].startswith("zero-grad-none was on: ")
+    assert any("all fixes go to the rounds" in note for note in found["notes"])
+    trials = {trial["fix"]["name"]: trial for trial in found["trials"]}
+    assert trials["zero-grad-none"]["verdict"] == "drop"
+    assert "AssertionError" in trials["zero-grad-none"]["reason"]
+    assert trials["nothing"]["processes"] == 1
