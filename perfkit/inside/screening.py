@@ -14,9 +14,9 @@ LEAST_ROUNDS, MOST_ROUNDS = 6, 16
 # After a switch weights are laid out anew, caches refill and the device still works through its queue: so many steps, or so
 # much of a stretch, count for nothing.
 SETTLING_STEPS, SETTLING_SHARE = 3, 0.25
-# What takes so many times as long as the plain stretches on both sides gets no more turns: much longer at once, else after
-# three stretches running. Its turns would be the longest of all.
-MUCH_SLOWER, SLOWER, STRIKES = 3.0, 1.3, 3
+# What takes so many times as long as the plain stretches on both sides, in so many rounds running, gets no more turns: they
+# would be the longest of all. Not at once: a neighbour that comes and goes slows two threads down by ten times, and one not at all.
+SLOWER, STRIKES = 1.3, 3
 # A stretch that takes so many times as long as it should is cut short, once it has this many steps to be judged by.
 PATIENCE, LEAST_STEPS = 3.0, 2
 SEED = 0
@@ -145,10 +145,11 @@ class Screening:
             return
         (patch, own_ns, before_ns), self._last = self._last, None
         times = own_ns / max(before_ns, after_ns)
-        if self._round:
-            self._strikes[patch] = self._strikes.get(patch, 0) + 1 if times > SLOWER else 0
-        if times > MUCH_SLOWER or self._strikes.get(patch, 0) >= STRIKES:
-            self._leave_out(patch, "slower", times)
+        if not self._round:
+            return  # the warm-up's
+        self._strikes[patch] = [*self._strikes.get(patch, ()), times] if times > SLOWER else []
+        if len(self._strikes[patch]) >= STRIKES:
+            self._leave_out(patch, "slower", min(self._strikes[patch]))
 
     def _leave_out(self, patch, reason, times=None):
         self._fixes = [each for each in self._fixes if each is not patch]
