@@ -114,7 +114,7 @@ def test_what_ctrl_c_left_is_gone_on_with(perfkit, script, tmp_path):
     )  # fmt: skip
     said = []
     deadline = time.monotonic() + 150
-    while time.monotonic() < deadline and "round 1  nothing" not in "".join(said):
+    while time.monotonic() < deadline and "round 1  baseline" not in "".join(said):  # it cannot be over yet
         line = running.stderr.readline()
         assert line, "".join(said)  # it has ended too early
         said.append(line)
@@ -123,7 +123,7 @@ def test_what_ctrl_c_left_is_gone_on_with(perfkit, script, tmp_path):
     assert running.returncode == 130, "".join(said) + err
     first = json.loads(out.strip().splitlines()[-1])
     assert first["interrupted"] is True
-    assert first["trials"][0]["processes"] >= 1
+    assert first["baseline"]["processes"] == 1
     assert "perfkit tune --resume" in err
 
     done = perfkit("tune", "--resume", "--max-minutes", "0.3", "--json", "-", stdin=subprocess.DEVNULL)
@@ -134,7 +134,7 @@ def test_what_ctrl_c_left_is_gone_on_with(perfkit, script, tmp_path):
     assert second["trials"][0]["processes"] >= first["trials"][0]["processes"]
     assert second["trials"][0]["verdict"] != "keep"
     assert "running the unchanged script" not in done.stderr
-    assert "round 1 " not in done.stderr  # measured before, and not again
+    assert "round 1  baseline" not in done.stderr  # measured before, and not again
 
 
 # Does what a training script does to the world around it. Argument: where its processes leave their numbers.
@@ -222,8 +222,8 @@ def test_a_busy_script_is_tuned_without_a_trace_and_goes_on_after_a_kill(perfkit
     try:
         running.stdin.write(b"learning rate 0.1\n")
         running.stdin.close()
-        # The recorded run and the first two of the search are over, and the next has begun to train.
-        wait_for(lambda: running.poll() is not None or len(pids_file.read_text().split()) >= 2 * 4, 120)
+        # The recorded run and the first of the search are over, and the next has begun to train: nothing is decided yet.
+        wait_for(lambda: running.poll() is not None or len(pids_file.read_text().split()) >= 2 * 3, 120)
         assert running.poll() is None
         assert living(pids_file)
     finally:
@@ -235,7 +235,7 @@ def test_a_busy_script_is_tuned_without_a_trace_and_goes_on_after_a_kill(perfkit
     first = json.loads(ledger.read_text())
     assert first["finished"] is False
     measured = [(row["arm"], row["round"]) for row in first["processes"]]
-    assert measured == [("baseline", 0), ("nothing", 0)]
+    assert measured == [("baseline", 0)]
 
     # The same again, less time: what it read then is read again, from no stdin at all.
     done = perfkit(*(word if word != "5" else "0.3" for word in words), stdin=subprocess.DEVNULL)
@@ -245,85 +245,9 @@ def test_a_busy_script_is_tuned_without_a_trace_and_goes_on_after_a_kill(perfkit
     assert scratch_of(tmp_path) == []  # nor that of the trial that was killed
     second = json.loads(ledger.read_text())
     assert (second["finished"], second["id"]) == (True, first["id"])
-    assert [row["run"] for row in second["processes"][:2]] == [row["run"] for row in first["processes"]]
+    assert [row["run"] for row in second["processes"][:1]] == [row["run"] for row in first["processes"]]
     assert not list(ledger.parent.glob("stdin-*"))  # the user's data is kept no longer than it is needed
     for row in second["processes"]:  # each trial's proof
         found = [(fix["name"], fix["state"]) for fix in row["figures"]["fixes"]]
         assert found == ([("nothing", "applied")] if row["arm"] == "nothing" else [])
         assert row["state"] == "measured"
-
-
-# Filling with zeros and adding costs more here than the product itself.
-FILLING = """
-import torch
-torch.manual_seed(0)
-model = torch.nn.Linear(2000, 1000)
-optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
-data = torch.randn(2, 2000)
-for step in range(20000):
-    optimizer.zero_grad(set_to_none=False)
-    model(data).square().mean().backward()
-    optimizer.step()
-"""
-
-
-@pytest.mark.slow
-def test_fixes_that_can_be_switched_are_screened_within_one_process_first(perfkit, script, tmp_path):
-    script(FILLING)
-    words = (
-        "--fix",
-        "nothing",
-        "--fix",
-        "zero-grad-none",
-        "--fix",
-        "threads=1",
-        "--steps",
-        "24",
-        "--max-minutes",
-        "0.5",
-    )
-    done = perfkit("tune", *words, "--json", "tune.json", "script.py")
-    assert done.returncode in (0, 4), done.stderr
-    found = json.loads((tmp_path / "tune.json").read_text())
-    screening = found["screening"]
-    assert screening["broken"] == ""
-    told = {fix["label"]: fix for fix in screening["fixes"]}
-    assert set(told) == {trial["label"] for trial in found["trials"]}
-    for trial in found["trials"]:
-        first = told[trial["label"]]
-        if first["state"] == "survives":
-            assert trial["processes"] >= 1 or "not tried" in trial["reason"]
-        else:
-            assert (trial["verdict"], trial["reason"], trial["processes"]) == (first["state"], first["reason"], 0)
-    assert told["zero grad none"]["stretches"] >= 6
-    by_name = {trial["fix"]["name"]: trial for trial in found["trials"]}
-    assert by_name["threads"]["verdict"] == "not-applicable"
-    assert by_name["nothing"]["verdict"] != "keep"
-    assert done.stderr.index("at most 0.5 min") < done.stderr.index("screening within one process")
-    assert "took turns with the plain script within one process" in done.stdout
-
-
-@pytest.mark.slow
-def test_a_script_that_breaks_under_a_fix_is_tuned_without_the_screening(perfkit, script, tmp_path):
-    needs_gradients = "    assert step == 0 or model.weight.grad is not None\n"
-    script(FILLING.replace("    model(data)", needs_gradients + "    model(data)"))
-    words = (
-        "--fix",
-        "nothing",
-        "--fix",
-        "zero-grad-none",
-        "--steps",
-        "16",
-        "--max-minutes",
-        "0.3",
-        "--json",
-        "tune.json",
-    )
-    done = perfkit("tune", *words, "script.py")
-    assert done.returncode in (0, 4), done.stderr
-    found = json.loads((tmp_path / "tune.json").read_text())
-    assert found["screening"]["broken"].startswith("zero-grad-none was on: ")
-    assert any("all fixes go to the rounds" in note for note in found["notes"])
-    by_name = {trial["fix"]["name"]: trial for trial in found["trials"]}
-    assert (by_name["zero-grad-none"]["verdict"], by_name["zero-grad-none"]["processes"]) == ("drop", 0)
-    assert by_name["nothing"]["processes"] >= 1
