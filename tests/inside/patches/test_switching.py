@@ -14,6 +14,7 @@ FIXES = (
 # A model in which every fix finds something to do, trained from the same beginning for each of them.
 COMMON = """
 import gc, io, json
+gc.unfreeze()  # what the process that this is a fork of has frozen
 torch.backends.cuda.enable_flash_sdp(False)
 class Model(nn.Module):
     def __init__(self):
@@ -39,7 +40,7 @@ def made():
     torch.manual_seed(3); model = Model(); return model, torch.optim.SGD(model.parameters(), 0.05, momentum=0.9)
 def settings(model):
     cuda = torch.backends.cuda
-    return [torch.get_num_threads(), torch.get_float32_matmul_precision(), gc.get_freeze_count() > 0, torch.is_autocast_enabled("cpu"),
+    return [torch.get_num_threads(), torch.get_float32_matmul_precision(), gc.get_freeze_count(), torch.is_autocast_enabled("cpu"),
             cuda.flash_sdp_enabled(), cuda.math_sdp_enabled(), cuda.mem_efficient_sdp_enabled(),
             [len(p._backward_hooks or ()) for p in model.parameters()], [t.stride() for t in model.state_dict().values()],
             sorted(vars(model)), model.last.is_inference()]
