@@ -212,6 +212,8 @@ class TestWithTorch:
                 model = nn.parallel.DistributedDataParallel(net()); opt = torch.optim.SGD(model.parameters(), 0.1)
                 for x, y in DataLoader(data(), 32):
                     opt.zero_grad(); lossf(model(x), y).backward(); opt.step()
+                dist.barrier()  # gloo aborts, now and then, a rank whose partner has left before it
+                del model
                 dist.destroy_process_group()
             if __name__ == "__main__":
                 mp.spawn(work, args=(2, os.path.abspath("store")), nprocs=2)
