@@ -37,8 +37,6 @@ OF_A_TRIAL = (*tuning.OF_A_TRIAL, "rule", "loss", "memory", "processes", "method
 TUTORIALS = "pytorch-tutorial/tutorials"
 EPOCH = r"Epoch.*Step"
 
-public.PREPARE["all digits"] = lambda scripts, folder: public.digits(scripts, folder, 60_000)  # as many as MNIST has
-
 
 @dataclass(frozen=True, kw_only=True)
 class Script(public.Script):

@@ -9,6 +9,7 @@ A trial works on a copy, into which one import and one call per step are written
 import pickle
 import shutil
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 IGNORED = shutil.ignore_patterns(".git", "*.ipynb", "*.jpg", "*.png", "openwebtext")
@@ -318,5 +319,5 @@ def text(scripts: Path, folder: Path) -> None:
 
 
 PREPARE = {"characters": characters, "words": words, "text": text, "digits": digits,
-           "few digits": lambda scripts, folder: digits(scripts, folder, 5_000),
-           "many digits": lambda scripts, folder: digits(scripts, folder, 40_000)}  # fmt: skip
+           "few digits": partial(digits, count=5_000), "many digits": partial(digits, count=40_000),
+           "all digits": partial(digits, count=60_000)}  # as many as MNIST has  # fmt: skip

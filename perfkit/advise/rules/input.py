@@ -13,8 +13,8 @@ worker processes would give back at least as much. Four cures, chosen by what th
 How the gain is told. With ``w`` workers a step takes ``max(compute, load / w, cpu / cores)``: the loader
 hides behind the compute up to ``w`` times its own pace, and no number of workers makes the machine's cores
 do more than they can (``cpu``: CPU seconds per step of the whole process tree, measured). While loading and computing
-overlap, both take as many times as long as a core was measured to take beside busy ones, if the model and the workers fill more than half of the cores:
-1.3 to 2.5 times where two cores are threads of one. The high end is
+overlap, both take as many times as long as a core was measured to take beside busy ones on this machine (once where cores are
+real, more where two are threads of one), if the model and the workers fill more than half of the cores. The high end is
 that; the low end adds 15 % for contention and uneven batches where loading stays the limit (3 % where the model does
 and a core is free), 7 % of the loading time for handing tensors over, and starting the workers in every epoch. It is not
 the share of the phase: a loader that takes ten times as long as the model does not vanish behind two workers. Keeping

@@ -62,10 +62,8 @@ LINES: dict[str, Callable[[Parameters], str]] = {
     "interop-threads": lambda parameters: (
         f"torch.set_num_interop_threads({settings.thread_count(parameters)})   # below the imports"
     ),
-    "tf32": lambda _: 'torch.set_float32_matmul_precision("high")   # below the imports',
-    "matmul-precision": lambda parameters: (
-        f'torch.set_float32_matmul_precision("{settings.precision(parameters)}")   # below the imports'
-    ),
+    "tf32": lambda _: settings.precision_lines({}),
+    "matmul-precision": settings.precision_lines,
     "cudnn-benchmark": lambda _: "torch.backends.cudnn.benchmark = True   # below the imports",
     "inference-mode": lambda _: "with torch.inference_mode():   # around the evaluation, in place of torch.no_grad()",
     "zero-grad-none": lambda _: "optimizer.zero_grad()   # without set_to_none=False",

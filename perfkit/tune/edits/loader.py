@@ -6,7 +6,7 @@ import ast
 
 from ...launch.habits.source import LOOPS, method
 from .place import LOADER_POSITIONS, loader_call, positional
-from .text import Parameters, calls, given, replaced, with_keywords
+from .text import Parameters, calls, given, is_plain, replaced, with_keywords
 
 KEYWORDS = ("num_workers", "persistent_workers", "prefetch_factor", "pin_memory")
 UPLOADS = ("to", "cuda")
@@ -43,8 +43,7 @@ def _waiting_upload(text: str) -> ast.Call | None:
 
 def _uploads(call: ast.Call, names: set[str]) -> bool:
     owner = call.func.value if isinstance(call.func, ast.Attribute) else None
-    is_plain = not any(keyword.arg is None for keyword in call.keywords)
-    return method(call) in UPLOADS and isinstance(owner, ast.Name) and owner.id in names and is_plain
+    return method(call) in UPLOADS and isinstance(owner, ast.Name) and owner.id in names and is_plain(call)
 
 
 def lines(parameters: Parameters) -> str:

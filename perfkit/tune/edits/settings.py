@@ -60,7 +60,7 @@ def precision(parameters: Parameters) -> str:
 
 def tf32(text: str, _parameters: Parameters) -> str | None:
     """Convolutions use it unless told otherwise, products when told."""
-    return None if mentions(text, "allow_tf32") else _called_with(text, "set_float32_matmul_precision", '"high"')
+    return None if mentions(text, "allow_tf32") else matmul_precision(text, {})
 
 
 def matmul_precision(text: str, parameters: Parameters) -> str | None:
@@ -79,6 +79,11 @@ def cudnn_benchmark(text: str, _parameters: Parameters) -> str | None:
         return after_imports(text, f"{target} = True")
     one = only(there)
     return replaced(text, one.value, "True") if one is not None and isinstance(one.value, ast.Constant) else None
+
+
+def precision_lines(parameters: Parameters) -> str:
+    """The same, of both."""
+    return f'torch.set_float32_matmul_precision("{precision(parameters)}")   # below the imports'
 
 
 # --- evaluation and gradients
