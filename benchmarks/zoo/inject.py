@@ -52,11 +52,12 @@ SILENCE = (0.0, 0.05)
 
 def run(scripts: Path, count: int, seed: int, only=None, held_out=False, keep=lambda result: None):
     """*count* trials, planned from *seed*, on the scripts that are held out or on the others; *keep* is given the result
-    after each of them.
+    after each of them. Those that need two cores come first: the others leave a core to whoever has to work meanwhile.
     """
     chance = random.Random(seed)
     own, trials = {}, []
-    for number, (target, plant) in enumerate(planned(chance, count, only, held_out)):
+    pairs = sorted(planned(chance, count, only, held_out), key=lambda pair: pair[1] not in NEEDS_LOADER)
+    for number, (target, plant) in enumerate(pairs):
         plan = draw(chance, target, plant)
         try:
             trials.append(trial(scripts, where(target, plant), plan, own))
