@@ -16,6 +16,7 @@
         nvml.jsonl                    device samples (launch.nvml)
         stacks-<name>.txt             collapsed stacks with counts (launch.stacks)
         script.json                   habits found in the script's source (launch.script_facts)
+        monitor.jsonl                 of a monitored run: its model's facts, metrics, events, alerts and states (monitor.record)
         effects.jsonl                 files, hosts and programs that it touched, where asked for (inside.effects)
         stdout.txt, stderr.txt        of a trial: the end of what it printed, secrets masked (launch.trial)
         stacks.json                   when each stack window was open, and at what rate
@@ -41,6 +42,7 @@ STACKS_INDEX = "stacks.json"
 SCRIPT_FACTS = "script.json"
 ENDINGS = "endings.jsonl"
 EFFECTS = "effects.jsonl"
+MONITOR = "monitor.jsonl"
 STDOUT = "stdout.txt"
 STDERR = "stderr.txt"
 

@@ -1,0 +1,157 @@
+"""The record of a monitored model: one JSON line per thing known, appended whole, readable after ``kill -9``.
+
+Lines of ``monitor.jsonl`` in the run's directory; ``k`` says what a line is:
+
+    card    facts of the model (`monitor.card`)
+    point   values: ``v`` {name: value}; what is not finite is written as "nan", "inf" or "-inf"
+    event   a model.monitoring.Event
+    alert   a model.monitoring.Alert
+    status  a model.monitoring.Status
+
+Every line has ``t`` (UTC ns) and ``m`` (CLOCK_MONOTONIC ns). A torn or damaged line is passed over, and counted.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import threading
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..model.monitoring import Alert, Event, Point, Status
+from ..runs import layout
+from .history import History
+
+T = TypeVar("T")
+_KINDS = {Event: "event", Alert: "alert", Status: "status"}
+
+
+class Writer:
+    """Appends to the record. It never raises for a disk that is full or gone: ``failure`` then says why, ``lost`` counts the lines."""
+
+    def __init__(self, run: Path) -> None:
+        self.path = run / layout.MONITOR
+        self.failure: str | None = None
+        self.lost = 0
+        self._lock = threading.Lock()
+        self._fd = -1
+        try:
+            self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o644)
+            self._end_torn_line()
+        except OSError as error:
+            self.failure = f"{self.path}: {error.strerror}"
+
+    def card(self, facts: dict[str, Any], *, time_ns: int, monotonic_ns: int) -> None:
+        """The model's facts."""
+        self._write({"k": "card", "t": time_ns, "m": monotonic_ns, "facts": facts})
+
+    def point(self, point: Point) -> None:
+        """Values."""
+        line: dict[str, Any] = {"k": "point", "t": point.time_ns, "m": point.monotonic_ns}
+        line |= {} if point.step is None else {"s": point.step}
+        line |= {} if point.epoch is None else {"e": point.epoch}
+        self._write(line | {"v": {name: _told(value) for name, value in point.values.items()}})
+
+    def write(self, record: Event | Alert | Status) -> None:
+        """An event, an alert or a status."""
+        now = {"t": record.time_ns, "m": getattr(record, "monotonic_ns", 0)}
+        self._write({"k": _KINDS[type(record)], **now, "is": asdict(record)})
+
+    def close(self) -> None:
+        """No more lines."""
+        with self._lock:
+            if self._fd >= 0:
+                os.close(self._fd)
+            self._fd = -1
+
+    def _write(self, line: dict[str, Any]) -> None:
+        data = json.dumps(line, separators=(",", ":"), default=str).encode("utf-8", "replace") + b"\n"
+        with self._lock:
+            if self._fd < 0:
+                self.lost += 1
+                return
+            try:
+                written = os.write(self._fd, data)
+                while written < len(data):  # a short write: the disk is nearly full
+                    written += os.write(self._fd, data[written:])
+            except OSError as error:
+                self.failure = f"{self.path}: {error.strerror}"
+                self.lost += 1
+
+    def _end_torn_line(self) -> None:
+        """A writer before us may have been killed in the middle of a line: what we write must not become part of it."""
+        size = os.fstat(self._fd).st_size
+        with self.path.open("rb") as file:
+            file.seek(max(0, size - 1))
+            if file.read(1) not in (b"", b"\n"):
+                os.write(self._fd, b"\n")
+
+
+@dataclass
+class Recorded:
+    """What a record holds."""
+
+    history: History = field(default_factory=History)
+    cards: list[dict[str, Any]] = field(default_factory=list)
+    alerts: list[Alert] = field(default_factory=list)
+    statuses: list[Status] = field(default_factory=list)
+    #: Lines that could not be read.
+    damaged: int = 0
+
+    @property
+    def events(self) -> list[Event]:
+        """In the order in which they were written."""
+        return self.history.events
+
+
+def read(run: Path) -> Recorded:
+    """The record of *run*; an empty one where nothing was monitored."""
+    found = Recorded()
+    follow(run, found, 0)
+    return found
+
+
+def follow(run: Path, found: Recorded, offset: int) -> int:
+    """Add to *found* what was written behind *offset* (bytes); returns the new offset. A last line without an end is left for later."""
+    try:
+        with (run / layout.MONITOR).open("rb") as file:
+            file.seek(offset)
+            data = file.read()
+    except FileNotFoundError:
+        return offset
+    whole = data[: data.rfind(b"\n") + 1]
+    for raw in whole.splitlines():
+        try:
+            _take(found, json.loads(raw))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            found.damaged += bool(raw.strip())
+    return offset + len(whole)
+
+
+def _take(found: Recorded, line: dict[str, Any]) -> None:
+    kind = line["k"]
+    if kind == "point":
+        values = {name: float(value) for name, value in line["v"].items()}
+        found.history.add_point(
+            Point(values=values, time_ns=line["t"], monotonic_ns=line["m"], step=line.get("s"), epoch=line.get("e"))
+        )
+    elif kind == "card":
+        found.cards.append(line["facts"])
+    elif kind == "event":
+        found.history.events.append(_made(Event, line["is"]))
+    elif kind == "alert":
+        found.alerts.append(_made(Alert, line["is"]))
+    elif kind == "status":
+        found.statuses.append(_made(Status, line["is"]))
+
+
+def _made(record: type[T], values: dict[str, Any]) -> T:
+    known = {f.name for f in fields(record)}  # type: ignore[arg-type]
+    return record(**{key: value for key, value in values.items() if key in known})
+
+
+def _told(value: float) -> float | str:
+    return value if math.isfinite(value) else str(value)
