@@ -22,6 +22,7 @@ VERBS = {
     "explain": ("explain", "What a rule looks at, and why."),
     "import": ("import_", "Make a run of a trace file or of a bundle from another machine."),
     "export": ("export", "Pack a run into one file."),
+    "monitor": ("monitor", "Watch a model's quality and health: metrics, logs, detectors, alerts."),
     "doctor": ("doctor", "What can be measured here, and how to get the rest."),
     "completion": ("completion", "Print the completion script for a shell."),
 }
