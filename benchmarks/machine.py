@@ -26,6 +26,11 @@ def describe():
     }
 
 
+def here():
+    """For a row of a result that is measured over several days: the processor, and when."""
+    return {"cpu": describe()["cpu"], "at": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")}
+
+
 def spread(values):
     """Median, least and most of a list, and how many."""
     return {"median": statistics.median(values), "min": min(values), "max": max(values), "n": len(values)}

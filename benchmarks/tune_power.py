@@ -18,10 +18,9 @@ import json
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
-from machine import describe, write
+from machine import describe, here, write
 from scipy.stats import beta
 from zoo import running, scoring, tuning
 
@@ -77,8 +76,7 @@ def run(kind, minutes):
         document = tuning.tuned(words, folder, environment=running.environment(THREADS), minutes=minutes, cores=CORES)
     (row,) = document["trials"]
     return tuning.short(row, ("verdict", "estimate", "measured", "processes", "reason")) | {
-        "seconds": round(time.monotonic() - started), "load_average": load,
-        "at": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "seconds": round(time.monotonic() - started), "load_average": load, **here(),
     }  # fmt: skip
 
 

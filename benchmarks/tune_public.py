@@ -24,10 +24,9 @@ import sys
 import tempfile
 from collections import Counter
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
-from machine import write
+from machine import here, write
 from zoo import progress, public, running, scoring, tuning
 
 NAME = "tune_public"
@@ -140,7 +139,7 @@ def result(script, options, document, check):
         "baseline": document["baseline"], "together": document["together"],
         "trials": [tuning.short(row, OF_A_TRIAL) for row in document["trials"]],
         "by_hand": [row["title"] for row in document["by_hand"]], "changes": document["changes"], "notes": document["notes"],
-        "steps": document["steps"], "seconds": round(document["seconds"]), "at": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "steps": document["steps"], "seconds": round(document["seconds"]), **here(),
     }  # fmt: skip
 
 

@@ -14,7 +14,7 @@ import sys
 import tempfile
 
 import zoo_score
-from machine import write
+from machine import here, write
 from zoo import running, scoring, tuning
 from zoo.cases import CASES, SCRIPTS
 
@@ -59,6 +59,7 @@ def tried(case, options):
     found = {
         "kept": kept,
         "together": document["together"],
+        **here(),
         "trials": [tuning.short(row) for row in document["trials"]],
     }
     if case.healthy:
