@@ -282,9 +282,11 @@ def _gain(facts: _Facts, load: float, compute: float, workers: int) -> Interval:
         max(_side_by_side(compute, load / workers, busy, slower), wanted * slower)
         for busy, slower, wanted in zip(_computing(facts, load, compute), _slower(facts, workers), cpu, strict=True)
     )
-    slack = SLACK if max(load / workers, cpu[1]) > compute else _slack_of_model(facts)
+    # Which of the two will be the slower is not sure where they are nearly equal: then each has its own slack.
+    limit = max(load / workers, cpu[1])
+    worst = worst * SLACK if limit > compute else max(worst * _slack_of_model(facts), limit * SLACK)
     received = HANDOVER_OF_MORE_S if facts.loader["num_workers"] else HANDOVER_S
-    best, worst = best + received[0], worst * slack + received[1]
+    best, worst = best + received[0], worst + received[1]
     worst += HANDOVER_OF_LOAD * load if facts.loader["num_workers"] == 0 else 0.0
     length = facts.loader.get("length") or 0
     if length > 0:

@@ -194,3 +194,12 @@ def test_a_worker_on_the_other_half_of_a_core_slows_the_model_down(ask, phases):
     # A loader that waits for storage leaves the core to the model, and half of 8 cores are real ones for sure.
     assert ask("input", cpu_peaks=shared, **{**given, "cores_used": 0.5}).saves.high == pytest.approx(0.5, abs=0.01)
     assert ask("input", cpu_peaks=shared, **{**given, "cores": 8}).saves.high == pytest.approx(0.5, abs=0.01)
+
+
+def test_where_loading_is_nearly_as_slow_as_the_model_either_may_turn_out_the_slower(ask, phases):
+    """The low end is the larger of both, each with its own slack: batches that are not all alike hold the model up."""
+    said = ask("input", loader=SLEEPER, cores=8, cores_used=1.0, breakdown=phases(data=0.0999, forward=0.1))
+    assert said.saves.low < 1 - 1.15 * 0.0999 / 0.1999
+    # A loader that takes half as long is no limit, whatever its batches are like.
+    roomy = ask("input", loader=SLEEPER, cores=8, cores_used=1.0, breakdown=phases(data=0.05, forward=0.1))
+    assert roomy.saves.low > 1 - 1.15 * 0.1 / 0.15
