@@ -95,6 +95,11 @@ def _segment_columns(
     return columns
 
 
+def of_loop(found: Marks, loop: Segment) -> dict[str, NDArray[Any]]:
+    """The same columns for the steps of one loop, as they are known while it still runs: column -> shape (number of steps,)."""
+    return _segment_columns(found, loop, 0, ())
+
+
 def _only(keep: NDArray[np.bool_], values: Ints) -> NDArray[Any]:
     """*values* with NaN for those not to keep."""
     return values if keep.all() else np.where(keep, values, np.nan)

@@ -22,6 +22,8 @@ from .options import Options
 LOOK_EVERY_NS = 100_000_000
 # How often it notes the framework's memory peak: asking takes a tenth of a millisecond.
 MEMORY_EVERY_NS = 1_000_000_000
+# A monitored process writes its marks at least so often while it calls models.
+SIGN_EVERY_NS = 1_000_000_000
 
 # Below this length a step's forward, backward and zero_grad are marked in one step of DETAIL_EVERY only: their marks
 # would take a tenth of it. Its ends, its batches, evaluations, saves and logs are marked always.
@@ -69,6 +71,8 @@ class Session:
         self.memory_peaks = None  # callable: device index -> (allocated, reserved), set by the probe
         self.undo = []  # (name, function) pairs, newest last
         self.trial = None  # inside.trial.Trial where this process is to stop itself
+        self.stream = None  # inside.stream.Stream where this process is monitored
+        self.sign_ns = sys.maxsize  # when a call of a model is to be written at the latest, of a monitored process
         self.patches = []  # fixes applied from inside, patches.base.Patch
         self.armed = []  # names of the probes that are in place
         self.failed = {}
@@ -147,6 +151,11 @@ class Session:
         """An optimizer has stepped that does not end the step: write what there is."""
         self.recorder.flush()
         self.own_ns = now_ns() - at_ns
+
+    def sign(self, at_ns):
+        """An evaluation is going on, of which nothing would be written until the next step: write a sign of life."""
+        self.sign_ns = at_ns + SIGN_EVERY_NS
+        self.recorder.flush()
 
     def take_own_ns(self):
         """What the session did at the last step end, once."""
@@ -285,6 +294,8 @@ class Session:
                     patch.finish()
                 if self.trial is not None:
                     self.trial.note()
+                if self.stream is not None:
+                    self.stream.finish()
                 self.fact("ended", reason=reason, startup_ns=self.startup_ns, failed=self.failed)
                 self.mark(marks.END, 0, reason)
                 self.recorder.flush()
@@ -319,6 +330,8 @@ class Session:
             self.window.forget_after_fork()
         if self.trial is not None:
             self.trial.forget_after_fork()
+        if self.stream is not None:
+            self.stream.forget_after_fork()
         for patch in self.patches:
             patch.forget_after_fork()
         _allow_launcher(self.options.launcher)  # the permission is a process's own
@@ -390,9 +403,26 @@ def arm(run_dir, option_text, watch, boot_ns=0, import_ns=(0, 0)):
         session.armed += _arm_fixes(session, watch)
     if session.options.trial_steps:
         session.armed += _arm_trial(session, watch)  # after the fixes: its losses are those that the script means
+    if session.options.stream:
+        session.armed += _arm_stream(session, watch)
     session.startup_ns += now_ns() - started
     _shake_hands(session, boot_ns, started, import_ns)
     return session
+
+
+def _arm_stream(session, watch):
+    """Mark losses and learning rates: this process is monitored."""
+    try:
+        from .stream import Stream
+
+        stream = Stream(session, sys.modules["torch"])
+        stream.arm(watch)
+        session.stream = stream
+        session.sign_ns = 0
+        return ["stream"]
+    except Exception as error:
+        session.broke("stream", error)
+        return []
 
 
 def _arm_fixes(session, watch):

@@ -59,6 +59,9 @@ END = 43  # the recording ended; a: END_*
 # Python's garbage collector has run, until now; object: name of the line that asked for it (explicit ones only),
 # a: duration in ns, b: generation | GC_* bits. Only collections of 0.2 ms and more are noted.
 GC = 44
+# Of a monitored run (inside.stream). a: the value, the bits of a double.
+LOSS = 45  # the scalar that a backward was called on; the time is the backward's, also where the value was read later
+RATE = 46  # object: optimizer. Learning rate of its first group, from this step on
 
 FLAG_GRAD = 1  # gradients were enabled
 FLAG_TRAINING = 2  # model.training

@@ -148,6 +148,8 @@ class Roots:
                 at = now_ns()
                 append(pack_pair(began, enter | where, flags, own_ns, at, leave | where, samples, tokens))
                 active.discard(thread)
+                if at >= session.sign_ns:
+                    session.sign(at)
                 if roots.settled:
                     roots.forward_seen = True
                 else:

@@ -1,0 +1,1 @@
+"""`perfkit monitor run`: a script that nobody changed, watched from outside while it runs."""
