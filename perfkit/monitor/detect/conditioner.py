@@ -1,0 +1,116 @@
+"""From the values of a series to what charts can judge: exchangeable, standardised, whatever trend, scale, distribution and memory.
+
+value → logarithm (of what is positive) → less a robust curve (of a loss that falls) → less what an autoregression explains →
+innovation → normal score of its sequential rank. The first `WARMUP` values are the reference; the model of the series is fitted again
+each time that their number has doubled.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from itertools import islice
+
+import numpy as np
+
+from ...stats import autoregression
+from ...stats.ranks import Ranks
+from ...stats.robust import mad_sigma
+from ...stats.steady import warmup_end
+from .curve import Curve
+
+#: Values before anything is judged: with fewer, the correlation of a series is hardly known.
+WARMUP = 100
+#: Values that a model is fitted to at most, the newest; beyond twice as many it is not fitted again.
+FITTED = 2048
+
+
+class Conditioner:
+    """Standardises one series. ``sigma`` is the robust standard deviation of an innovation, in the unit of the (logarithm of the) values."""
+
+    def __init__(
+        self, *, trend: bool = False, log: bool = False, settle: bool = False, warmup: int = WARMUP, seed: int = 0
+    ) -> None:
+        self.log, self.warmup = log, warmup
+        self._settle = settle
+        self._curve = Curve() if trend else None
+        self._seed = seed
+        self._past: deque[float] = deque(maxlen=FITTED)
+        self._ranks = Ranks(seed=seed)
+        self._model: autoregression.Autoregression | None = None
+        self._recent: deque[float] = deque(maxlen=autoregression.MAX_ORDER)
+        self._next_fit = warmup
+        self.sigma = 0.0
+        #: Values taken since the reference was complete.
+        self.count = 0
+        #: Rises with each fit; charts that keep innovations then take them anew from `innovations`.
+        self.fits = 0
+        self.innovations: list[float] = []
+        #: The value as charts see it before the autoregression, and its usual range; for telling when a change is over.
+        self.deviation = 0.0
+        self.usual = (-math.inf, math.inf)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the reference is complete."""
+        return self._model is not None
+
+    @property
+    def order(self) -> int:
+        """How many earlier values the autoregression uses."""
+        return self._model.order if self._model else 0
+
+    def push(self, value: float, *, learn: bool = True) -> tuple[float, float] | None:
+        """The innovation, in its standard deviations, and its normal score; None until the reference is complete.
+
+        Without *learn* the value is judged and not remembered as usual.
+        """
+        y = math.log(value) if self.log and value > 0 else value
+        if self._curve is not None:
+            expected = self._curve.push(y, learn=learn)
+            if expected is None:
+                return None
+            y -= expected
+        self.deviation = y
+        model = self._model
+        if model is None:
+            self._past.append(y)
+            if len(self._past) >= self._next_fit:
+                self._first_fit()
+            return None
+        innovation = y - model.centre
+        for coefficient, before in zip(model.coefficients, self._recent, strict=False):
+            innovation -= coefficient * before
+        self._recent.appendleft(y - model.centre)
+        if learn:
+            score = self._ranks.score(innovation)
+            self._past.append(y)
+            self.count += 1
+            if self.count >= self._next_fit <= 2 * FITTED:
+                self._fit()
+        else:
+            score = self._ranks.peek(innovation)
+        return innovation / self.sigma, score / model.inflation
+
+    def _first_fit(self) -> None:
+        if self._settle:
+            self._settle = False  # once: chance alone would go on cutting
+            cut = warmup_end(np.array(self._past))
+            if cut and len(self._past) - cut < self.warmup:
+                for _ in range(cut):
+                    self._past.popleft()
+                return  # the start-up is over; as many values as are wanted of what follows
+        self._fit()
+
+    def _fit(self) -> None:
+        past = np.array(self._past)
+        model = autoregression.fit(past)
+        left = autoregression.residuals(past, model)
+        spread = mad_sigma(left) or float(left.std()) or max(abs(model.centre), 1.0) * 1e-6
+        self._model, self.sigma = model, spread
+        self._recent = deque((past[: -model.order - 1 : -1] - model.centre).tolist(), maxlen=max(1, model.order))
+        self._ranks = Ranks(islice(left.tolist(), None), seed=self._seed)
+        self.innovations = (left / spread).tolist()
+        self.usual = (float(np.quantile(past, 0.1)), float(np.quantile(past, 0.9)))
+        self._next_fit = max(self.warmup, 2 * self.count) if self.fits else self.warmup
+        self.fits += 1

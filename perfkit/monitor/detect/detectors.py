@@ -1,0 +1,231 @@
+"""Detectors of one series: charts over a conditioned series, an alarm once for each change, and its end."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from statistics import median
+from typing import Any
+
+from ...errors import UsageError
+from ...model.monitoring import Signal
+from .base import Allowance, Side
+from .charts import Chart, Cusum, Ewma, PageHinkley, RobustZ, Shewhart, TwoInARow, WindowMean, WindowVariance
+from .conditioner import Conditioner
+
+#: A change is over when the median of so many values is back in the usual range (its middle 80 %).
+BACK = 8
+#: After so many values at a new level, that is what further changes are judged against; the end of the change is still told.
+NEW_NORMAL = 512
+#: Odd values within so many of each other are one event.
+APART = 32
+#: How often the spending of the allowance is looked at.
+_LOOK = 256
+
+#: Charts by name, for `Series(charts=…)` and `perfkit monitor compare-detectors`.
+CHARTS: Mapping[str, Callable[[], Chart]] = {
+    "robust-z": RobustZ,
+    "two-in-a-row": TwoInARow,
+    "shewhart": Shewhart,
+    "window-mean": WindowMean,
+    "window-variance": WindowVariance,
+    "ewma": Ewma,
+    "cusum": Cusum,
+    "page-hinkley": PageHinkley,
+}
+
+
+class SeriesDetector:
+    """Charts over one series, combined, at one allowance of false alarms for all of them together.
+
+    *quorum* charts must be over their thresholds at once: 1 is OR, their number is AND. Of m charts at quorum q each may spend q/m of
+    the allowance: by Markov's inequality q of them are then over at once no more often than allowed. Odd values (charts of kind
+    "anomaly") are told at once, whatever the quorum.
+    """
+
+    def __init__(
+        self,
+        charts: Sequence[str] = ("robust-z", "two-in-a-row", "cusum", "ewma"),
+        *,
+        allowance: Allowance | None = None,
+        side: Side = "up",
+        quorum: int = 1,
+        trend: bool = False,
+        log: bool = False,
+        settle: bool = False,
+        warmup: int | None = None,
+        name: str = "",
+        seed: int = 0,
+    ) -> None:
+        unknown = [c for c in charts if c not in CHARTS]
+        if unknown or not charts:
+            raise UsageError(f"no detector {', '.join(unknown) or 'named'}; there are: {', '.join(CHARTS)}")
+        if not 1 <= quorum <= len(charts):
+            raise UsageError(f"a quorum of {quorum} among {len(charts)} detectors; use 1 to {len(charts)}")
+        self.name = name or "+".join(charts)
+        self._charts, self._quorum, self._side = tuple(charts), quorum, side
+        self._allowance = allowance or Allowance()
+        self._conditioning: dict[str, Any] = {"trend": trend, "log": log, "settle": settle, "seed": seed}
+        if warmup is not None:
+            self._conditioning["warmup"] = warmup
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self._conditioner = Conditioner(**self._conditioning)
+        self._arms = [
+            _Arm(1.0 if side == "up" else -1.0, [CHARTS[name]() for name in self._charts])
+            for side in (("up", "down") if self._side == "both" else (self._side,))
+        ]
+        self._fits = self._look_at = 0
+        self._index = -1
+        self._alarm: Signal | None = None
+        self._began = 0
+        self._last_odd = -APART
+        self._usual = (-math.inf, math.inf)
+        self._latest: deque[float] = deque(maxlen=BACK)
+
+    @property
+    def firing(self) -> Signal | None:
+        """The change that holds now."""
+        return self._alarm
+
+    def update(self, value: float, step: int | None = None) -> Signal | None:
+        """Take the next value (finite)."""
+        self._index += 1
+        conditioner = self._conditioner
+        alarm = self._alarm
+        pair = conditioner.push(value, learn=alarm is None)
+        if pair is None:
+            return None
+        if alarm is not None:
+            return self._held(value)
+        if conditioner.fits != self._fits:
+            self._refit()
+        if conditioner.count >= self._look_at:
+            self._spend()
+        r, z = pair
+        found: Signal | None = None
+        for arm in self._arms:
+            over = arm.push(r, z)
+            if over:
+                found = self._judged(arm, over, value) or found
+        return found
+
+    def _judged(self, arm: _Arm, over: list[tuple[Chart, float]], value: float) -> Signal | None:
+        lasting = [pair for pair in over if pair[0].kind != "anomaly"]
+        if lasting and len(lasting) >= min(self._quorum, arm.lasting):
+            return self._change(arm, lasting, value)
+        odd = [pair for pair in over if pair[0].kind == "anomaly"]
+        if odd:
+            apart = self._index - self._last_odd >= APART
+            self._last_odd = self._index
+            if apart:
+                return self._signal(arm, odd[0], value, len(odd))
+        return None
+
+    def _change(self, arm: _Arm, over: list[tuple[Chart, float]], value: float) -> Signal:
+        first = max(over, key=lambda pair: pair[1] / max(pair[0].threshold, 1e-9))
+        signal = self._signal(arm, first, value, len(over))
+        self._alarm, self._began = signal, self._index
+        if not self._latest:
+            self._usual = self._conditioner.usual
+        self._latest.clear()
+        return signal
+
+    def _signal(self, arm: _Arm, first: tuple[Chart, float], value: float, votes: int) -> Signal:
+        chart, score = first
+        usual = self._conditioner.usual
+        return Signal(
+            detector=chart.name,
+            kind=chart.kind,
+            score=score,
+            threshold=chart.threshold,
+            direction="up" if arm.sign > 0 else "down",
+            since=max(0, self._index - max(0, chart.ago - 1)),
+            evidence={
+                "value": value,
+                "usual_low": self._natural(usual[0], value),
+                "usual_high": self._natural(usual[1], value),
+                "votes": votes,
+                "order": self._conditioner.order,
+            },
+        )
+
+    def _natural(self, deviation: float, value: float) -> float:
+        """A deviation as a value of the series, where the expected course stands now."""
+        conditioner = self._conditioner
+        if conditioner.log and value > 0:
+            return value * math.exp(deviation - conditioner.deviation)
+        return value + deviation - conditioner.deviation
+
+    def _held(self, value: float) -> Signal | None:
+        """While a change holds: is it over?"""
+        alarm = self._alarm
+        assert alarm is not None
+        latest = self._latest
+        latest.append(self._conditioner.deviation)
+        if len(latest) < BACK:
+            return None
+        middle = median(latest)
+        low, high = self._usual
+        if (alarm.direction == "up" and middle > high) or (alarm.direction == "down" and middle < low):
+            return None
+        self._alarm = None
+        self._latest.clear()
+        for arm in self._arms:
+            arm.restart()
+        return Signal(
+            detector=alarm.detector,
+            kind="recovered",
+            score=alarm.score,
+            threshold=alarm.threshold,
+            direction=alarm.direction,
+            since=max(0, self._index - BACK + 1),
+            evidence={"value": value, "values_long": self._index - self._began},
+        )
+
+    def _refit(self) -> None:
+        self._fits = self._conditioner.fits
+        innovations = self._conditioner.innovations
+        for arm in self._arms:
+            arm.refit(innovations)
+
+    def _spend(self) -> None:
+        self._look_at = self._conditioner.count + _LOOK
+        share = len(self._arms) * len(self._charts) / self._quorum
+        rate = self._allowance.per_value(self._conditioner.count) / share
+        for arm in self._arms:
+            arm.allow(rate)
+
+
+class _Arm:
+    """The charts of one direction."""
+
+    def __init__(self, sign: float, charts: list[Chart]) -> None:
+        self.sign, self.charts = sign, charts
+        self.lasting = sum(chart.kind != "anomaly" for chart in charts)
+
+    def push(self, r: float, z: float) -> list[tuple[Chart, float]] | None:
+        """Charts over their thresholds, with their scores; None for none."""
+        over = None
+        r, z = self.sign * r, self.sign * z
+        for chart in self.charts:
+            score = chart.push(r, z)
+            if score > chart.threshold:
+                over = [*(over or ()), (chart, score)]
+        return over
+
+    def allow(self, rate: float) -> None:
+        for chart in self.charts:
+            chart.allow(rate)
+
+    def refit(self, innovations: Sequence[float]) -> None:
+        signed = [self.sign * r for r in innovations]
+        for chart in self.charts:
+            chart.refit(signed)
+
+    def restart(self) -> None:
+        for chart in self.charts:
+            chart.restart()
