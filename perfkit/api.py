@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
     from .advise.evidence import Evidence
     from .launch.block import Block
     from .launch.request import Kind, Outcome, Request
     from .model.records import Fix
+    from .monitor.live.session import Monitored
+    from .monitor.live.standing import Standing
     from .runs.reader import Run
     from .runs.store import Store
     from .tune.session import Asked
@@ -100,6 +102,53 @@ def tune_command(
 
     request = _request(kind, target, args, results_dir, python, options, stacks=False)
     return tune(request, asked or Asked(), say=say)
+
+
+def monitor_command(
+    kind: Kind,
+    target: str,
+    args: tuple[str, ...] = (),
+    *,
+    results_dir: str | Path | None = None,
+    python: str | None = None,
+    alerts: Sequence[str] = (),
+    sinks: Sequence[str] = (),
+    hang_after_s: float | None = None,
+    total_steps: int | None = None,
+    total_epochs: int | None = None,
+    detect: bool = True,
+    stacks: bool = False,
+    verbose: bool = False,
+    announce: Callable[[str], None] = lambda _line: None,
+    **options: Any,
+) -> Monitored:
+    """Run a script, module or command to its end, watch its metrics, speed and health, and record them (see docs/monitor-run.md).
+
+    *alerts* and *sinks* are added to those of ``[tool.perfkit.monitor]``. Call it in the main thread. Raises UsageError for what cannot
+    be meant, before anything runs.
+    """
+    from .monitor.live.asked import asked
+    from .monitor.live.session import monitor
+    from .runs.settings import project_settings
+
+    wanted = asked(
+        project_settings(),
+        alerts=alerts,
+        sinks=sinks,
+        hang_after_s=hang_after_s,
+        total_steps=total_steps,
+        total_epochs=total_epochs,
+        detect=detect,
+    )
+    request = _request(kind, target, args, results_dir, python, options, stacks=stacks, verbose=verbose)
+    return monitor(request, wanted, announce=announce)
+
+
+def monitor_standing(run: Run) -> Standing:
+    """How a monitored *run* stands: its state, last step, expected end and the alerts that fire. Raises RunError."""
+    from .monitor.live.standing import standing
+
+    return standing(run)
 
 
 def _request(

@@ -96,14 +96,14 @@ def guest_options(given: dict[str, Any]) -> dict[str, Any]:
     return {
         "trace_steps": given["trace_steps"],
         "no_trace": True if given["no_trace"] else None,
-        "trace_at": _trace_at(given["trace_at"]),
+        "trace_at": trace_at(given["trace_at"]),
         "steps": given["steps"],
         "seconds": options.seconds(given["duration"], "--for") if given["duration"] else None,
         "step_on": script.checked_step_on(given["step_on"]),
     }
 
 
-def _trace_at(text: str | None) -> str | None:
+def trace_at(text: str | None) -> str | None:
     """``step:400`` stays; ``30m`` becomes ``seconds:1800``."""
     if text is None or _TRACE_AT.fullmatch(text):
         return text

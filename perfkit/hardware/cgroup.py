@@ -39,12 +39,23 @@ def oom_kills(*, proc: Path = Path("/proc/self"), root: Path = Path("/sys/fs/cgr
     """How many processes the kernel has killed for want of memory in the groups of the calling process; None where no
     group says it. Only a difference between two readings means anything.
     """
+    return max(
+        (count for count in (kills_in(file) for file in oom_files(proc=proc, root=root)) if count is not None),
+        default=None,
+    )
+
+
+def oom_files(*, proc: Path = Path("/proc/self"), root: Path = Path("/sys/fs/cgroup")) -> list[Path]:
+    """The files in which the kernel counts kills for the groups of a process: they stay when it has ended."""
     groups = _groups(proc)
     folders = [*_chain(root, groups.get("")), *_chain(root / "unified", groups.get(""))]
     files = [folder / "memory.events" for folder in folders]
-    files += [folder / "memory.oom_control" for folder in _chain(root / "memory", groups.get("memory"))]
-    counts = [int(words[1]) for file in files for words in _pairs(file) if words[0] == "oom_kill"]
-    return max(counts) if counts else None
+    return files + [folder / "memory.oom_control" for folder in _chain(root / "memory", groups.get("memory"))]
+
+
+def kills_in(file: Path) -> int | None:
+    """The count in one of `oom_files`; None where it has none."""
+    return next((int(words[1]) for words in _pairs(file) if words[0] == "oom_kill"), None)
 
 
 def _pairs(file: Path) -> list[tuple[str, str]]:

@@ -42,6 +42,10 @@ def boot():
         from .effects import Effects
 
         Effects(run_dir).arm(watch)
+    if "stream=1" in os.environ.get(OPTIONS_VARIABLE, ""):
+        from . import ending  # also of a script without a framework it is told what ended it
+
+        ending.register(run_dir, layout.ENDINGS)
     if "step_on=" in os.environ.get(OPTIONS_VARIABLE, ""):
         # The session opens before any framework.
         from . import session

@@ -10,8 +10,14 @@ import sys
 _WORDS = ("out of memory", "can't allocate memory", "cannot allocate memory", "unable to allocate")
 
 
+_registered = []  # of this process
+
+
 def register(run_dir, name):
     """At this process's exit, append to the file *name* in *run_dir* what ended it, if an exception did."""
+    if os.getpid() in _registered:
+        return
+    _registered[:] = [os.getpid()]
     atexit.register(_note, os.path.join(run_dir, name), os.getpid())
 
 

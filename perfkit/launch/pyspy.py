@@ -54,8 +54,8 @@ class PySpy:
     def __init__(self, program: str, pid: int, *, rate_hz: int, duration_s: float) -> None:
         self.started_ns = time.monotonic_ns()
         self._interrupted = self._killed = False
-        self._output = _scratch("perfkit-stacks")
-        self._messages = _scratch("perfkit-py-spy")
+        self._output = scratch("perfkit-stacks")
+        self._messages = scratch("perfkit-py-spy")
         out = self._output.fileno()
         argv = [
             program,
@@ -75,7 +75,7 @@ class PySpy:
             stderr=subprocess.STDOUT,
             pass_fds=(out,),
             process_group=0,  # Ctrl-C is for the script; we stop this one ourselves
-            preexec_fn=_tied_to_us(),
+            preexec_fn=tied_to_us(),
         )
 
     def ended(self) -> bool:
@@ -101,7 +101,7 @@ class PySpy:
         """What it left, once it has ended (at the latest after *timeout_s*)."""
         self.wait(timeout_s)
         code = None if self._killed else self._process.returncode
-        text, said = clean(_content(self._output)), _content(self._messages)
+        text, said = clean(content(self._output)), content(self._messages)
         counts = _COUNTS.search(said)
         return Sampled(
             text=text,
@@ -133,20 +133,21 @@ def _first_error(lines: list[str]) -> str:
     return mask_text(wrong[0].removeprefix("Error: "))[:200] if wrong else "no message"
 
 
-def _scratch(name: str) -> BinaryIO:
+def scratch(name: str) -> BinaryIO:
     """A file without a name: in memory where the system has such, else unlinked at once."""
     if hasattr(os, "memfd_create"):
         return os.fdopen(os.memfd_create(name), "w+b")
     return tempfile.TemporaryFile()
 
 
-def _content(file: BinaryIO) -> str:
+def content(file: BinaryIO) -> str:
+    """Everything in *file*, which is closed then."""
     file.seek(0)
     with file:
         return file.read().decode("utf-8", "replace")
 
 
-def _tied_to_us() -> Callable[[], None] | None:
+def tied_to_us() -> Callable[[], None] | None:
     """Between fork and exec: die with us, and receive the signals that we hold back."""
     if sys.platform != "linux":
         return None

@@ -7,6 +7,7 @@ not part of a step's time. Only which mark ends a step must be known without the
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -59,6 +60,8 @@ class LiveSteps:
         self.epoch: int | None = None
         #: Batches in an epoch as the loader of the current one says it; None where it does not.
         self.loader_length: int | None = None
+        #: Batches that loaders have given for the steps so far.
+        self.batches = 0
         #: Steps of the epochs that are over.
         self.epoch_steps: list[int] = []
         #: Peak bytes that the framework has reserved on each device.
@@ -156,7 +159,10 @@ class LiveSteps:
             self._edges = [_opening(found, self._edges[-1] if self._edges else None, int(ends[0]))]
         self._closing = closing
         columns = self._columns(found, ends)
-        losses, rates = self._losses(fresh, np.concatenate((self._edges[-1:], ends))), self._rates_at(fresh, ends, closing)
+        losses, rates = (
+            self._losses(fresh, np.concatenate((self._edges[-1:], ends))),
+            self._rates_at(fresh, ends, closing),
+        )
         epochs = self._epochs(found, ends)
         self._edges = [*self._edges, *ends.tolist()][-CONTEXT:]
         made = []
@@ -212,6 +218,8 @@ class LiveSteps:
         """Number of the epoch of each step, from 1: one more whenever batches come from another pass over a loader."""
         starts, batches = found.of(marks.LOADER_START_ENTER), found.of(marks.LOADER_EXIT)
         batches = batches.where(batches.a != -2)
+        since = self._edges[-1] if self._edges else 0
+        self.batches += int(np.count_nonzero((batches.time_ns > since) & (batches.time_ns <= ends[-1])))
         made: list[int | None] = []
         for number, end in enumerate(ends.tolist(), self.count + 1):
             last = int(np.searchsorted(batches.time_ns, end, side="right")) - 1
@@ -240,7 +248,7 @@ def _runs_of(closing: Ints) -> list[tuple[int, int]]:
     if not closing.size:
         return []
     cuts = [0, *(np.flatnonzero(np.diff(closing)) + 1).tolist(), int(closing.size)]
-    return list(zip(cuts, cuts[1:], strict=False))
+    return list(pairwise(cuts))
 
 
 def _opening(found: Marks, after_ns: int | None, end_ns: int) -> int:

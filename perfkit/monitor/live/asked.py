@@ -1,0 +1,129 @@
+"""What a person asked of `perfkit monitor run`: by flags, in ``[tool.perfkit.monitor]``, or by saying nothing.
+
+::
+
+    [tool.perfkit.monitor]
+    alerts = ["val/loss > 2.5 for 60s clear 2.3", "run-failed: status failed severity warning"]   # added; a name replaces a default
+    default_alerts = true       # the rules that hold unless a person says otherwise
+    sinks = ["stderr", "file:alerts.jsonl", "https://hooks.example.org/…"]
+    hang_after = "5m"
+    epochs = 20
+    total_steps = 10000
+    detect = true
+
+A flag goes before the table, the table before the default; alerts and sinks of flags are added to those of the table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...errors import UsageError
+from .health import HANG_AFTER_S
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ...runs.settings import ProjectSettings
+    from ..alerts.rules import Rule
+    from ..alerts.sinks import Sink
+
+TABLE = "[tool.perfkit.monitor]"
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    "alerts": list, "sinks": list, "default_alerts": bool, "hang_after": (str, int, float), "epochs": int, "total_steps": int,
+    "detect": bool,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What is wanted of the watching."""
+
+    rules: tuple[Rule, ...] = ()
+    sinks: tuple[Sink, ...] = ()
+    #: No step for so many seconds is a hang (and for 20 usual steps).
+    hang_after_s: float = HANG_AFTER_S
+    #: How long the run will be, where a person knows it.
+    total_steps: int | None = None
+    total_epochs: int | None = None
+    #: Whether the detectors look at the series.
+    detect: bool = True
+    #: Other files in which the script logs.
+    log_files: tuple[Path, ...] = field(default=())
+
+
+def table(settings: ProjectSettings) -> dict[str, Any]:
+    """The table of a project. Raises UsageError for a key or a value that cannot be meant."""
+    found = settings.values.get("monitor", {})
+    if not isinstance(found, dict):
+        raise UsageError(f"{settings.file}: {TABLE} must be a table")
+    for key, value in found.items():
+        if key not in _KINDS:
+            raise UsageError(f"{settings.file}: {TABLE} has no {key!r}; it has {', '.join(_KINDS)}")
+        if not isinstance(value, _KINDS[key]) or (isinstance(value, bool) and _KINDS[key] is not bool):
+            raise UsageError(f"{settings.file}: {TABLE} {key} = {value!r} cannot be meant; see docs/monitor-run.md")
+    return found
+
+
+def asked(
+    settings: ProjectSettings,
+    *,
+    alerts: Sequence[str] = (),
+    sinks: Sequence[str] = (),
+    hang_after_s: float | None = None,
+    total_steps: int | None = None,
+    total_epochs: int | None = None,
+    detect: bool = True,
+    log_files: Sequence[Path] = (),
+) -> Asked:
+    """Flags, the project's table and defaults together. Raises UsageError."""
+    values = table(settings)
+    folder = settings.file.parent if settings.file else Path()
+    given = [_sink(text, folder) for text in values.get("sinks", ())] + [_sink(text, Path()) for text in sinks]
+    wanted_s = hang_after_s if hang_after_s is not None else _seconds(values.get("hang_after"))
+    return Asked(
+        rules=tuple(_rules(values, alerts)),
+        sinks=tuple(given or [_sink("stderr", folder)]),
+        hang_after_s=HANG_AFTER_S if wanted_s is None else wanted_s,
+        total_steps=total_steps or values.get("total_steps"),
+        total_epochs=total_epochs or values.get("epochs"),
+        detect=detect and bool(values.get("detect", True)),
+        log_files=tuple(log_files),
+    )
+
+
+def _rules(values: Mapping[str, Any], flags: Sequence[str]) -> list[Rule]:
+    """Defaults, then the project's, then the flags'; of two with one name the later holds."""
+    from ..alerts.defaults import default_rules
+    from ..alerts.grammar import parse
+
+    rules = default_rules() if values.get("default_alerts", True) else []
+    rules += [parse(text, where=TABLE) for text in values.get("alerts", ())]
+    rules += [parse(text, where="--alert") for text in flags]
+    return list({rule.name: rule for rule in rules}.values())
+
+
+def _sink(text: str, folder: Path) -> Sink:
+    """``stderr``, ``file:PATH`` (relative to *folder*) or an address."""
+    from ..alerts.sinks.file import File
+    from ..alerts.sinks.stderr import Stderr
+    from ..alerts.sinks.webhook import Webhook
+
+    kind, _, rest = text.partition(":")
+    if text == "stderr":
+        return Stderr()
+    if kind == "file" and rest:
+        return File((folder / Path(rest).expanduser()).absolute())
+    if kind in ("http", "https"):
+        return Webhook(text)
+    raise UsageError(f"--sink {kind}: there is no such sink; write stderr, file:PATH or https://…")
+
+
+def _seconds(value: Any) -> float | None:
+    from ...runs.store import parse_age
+
+    if value is None or not isinstance(value, str):
+        return value
+    return parse_age(value).total_seconds()

@@ -1,0 +1,53 @@
+"""`perfkit monitor run` as one call: the script under the supervisor, watched, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ...launch import supervise
+from ..pipeline import Pipeline
+from .watcher import Wanted, Watcher
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ...launch.request import Outcome, Request
+    from .asked import Asked
+
+
+@dataclass(frozen=True, kw_only=True)
+class Monitored:
+    """What came of a monitored run."""
+
+    outcome: Outcome
+    #: The pipeline with its history and events; None where nothing could be recorded.
+    pipeline: Pipeline | None
+    #: Why the watching ended before the run did; "" where it did not.
+    broken: str = ""
+
+
+def monitor(request: Request, asked: Asked, *, announce: supervise.Announce = lambda _line: None) -> Monitored:
+    """Run *request* to its end and watch it. No trace window unless ``options["no_trace"]`` is False.
+
+    Raises as `supervise.profile` does. Call it in the main thread, before others are started.
+    """
+    request = replace(request, options={"no_trace": True, **request.options, "stream": True})
+    wanted = Wanted(hang_after_s=asked.hang_after_s, total_steps=asked.total_steps, total_epochs=asked.total_epochs)
+    watcher = Watcher(lambda run: opened(run, asked), wanted)
+    outcome = supervise.profile(request, announce=announce, surroundings=watcher)
+    watcher.close()
+    if watcher.broken:
+        announce(f"warning: monitoring ended early: {watcher.broken}")
+    if watcher.pipeline is not None and watcher.pipeline.writer.failure:
+        announce(f"warning: the record is incomplete: {watcher.pipeline.writer.failure}")
+    return Monitored(outcome=outcome, pipeline=watcher.pipeline, broken=watcher.broken)
+
+
+def opened(run: Path, asked: Asked) -> Pipeline:
+    """The pipeline of *run*. What sinks cannot take is kept beside the runs, for the next process."""
+    from ..alerts.alerter import Alerter
+    from ..detect.watch import Watch
+
+    alerter = Alerter(asked.rules, asked.sinks, run=run.name, spool=run.parent.parent / "spool")
+    return Pipeline(run, watch=Watch() if asked.detect else None, alerter=alerter)

@@ -1,0 +1,121 @@
+"""How a monitored run stands, from its record, its description and what is true of its processes now.
+
+The record alone can mislead: who writes it may have been killed. So it is asked who still lives, and the answer says what is
+known and no more. "lost" is a run of which there is no sign of life and no end.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ...model import marks
+from ...model.monitoring import Alert, RunState
+from ...runs import status as processes
+from .. import record
+from .ends import exception_of
+from .watcher import HEARTBEAT_S
+
+if TYPE_CHECKING:
+    from ...model.monitoring import Status
+    from ...runs.reader import Run
+
+ENDED: tuple[RunState, ...] = ("finished", "failed", "killed", "lost")
+# So long after the last heartbeat nobody is writing the record any more.
+SILENT_S = 3 * HEARTBEAT_S
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """What is known about a run now."""
+
+    run: str
+    state: RunState
+    #: Why, where the state alone does not say.
+    reason: str = ""
+    #: What else should be known about the answer: who watches, what is missing.
+    note: str = ""
+    step: int | None = None
+    epoch: int | None = None
+    #: UTC ns of the last thing that was seen of it; None where nothing was.
+    last_sign_ns: int | None = None
+    #: Expected end, UTC ns.
+    eta_ns: int | None = None
+    firing: tuple[Alert, ...] = field(default=())
+    exit_code: int | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will come."""
+        return self.state in ENDED
+
+
+def standing(run: Run, *, now_ns: int | None = None) -> Standing:
+    """How *run* stands; *now_ns* is UTC. Raises RunError when it cannot be read."""
+    found = record.read(run.path)
+    now = time.time_ns() if now_ns is None else now_ns
+    last = found.statuses[-1] if found.statuses else None
+    known: dict[str, Any] = {"run": run.info.id, "firing": firing(found.alerts), "exit_code": run.info.exit_code}
+    points = [found.history.series(name) for name in found.history]
+    steps = [int(series.steps[-1]) for series in points if len(series)]
+    known["step"] = max([*steps, (last and last.step) or 0]) or None
+    known["epoch"] = last.epoch if last else None
+    told_ns = max([*(int(s.times_ns[-1]) for s in points if len(s)), last.time_ns if last else 0])
+    seen_ns = max(_last_mark_ns(run), told_ns)
+    known["last_sign_ns"] = seen_ns or None
+    state, reason, note = _judged(run, last, now)
+    eta = last.eta_ns if last is not None and state in ("running", "hanging") else None
+    return Standing(state=state, reason=reason, note=note, eta_ns=eta, **known)
+
+
+def firing(alerts: list[Alert]) -> tuple[Alert, ...]:
+    """The alerts whose last word was that they fire."""
+    last = {(alert.rule, alert.metric): alert for alert in alerts}
+    return tuple(alert for alert in last.values() if alert.state == "firing")
+
+
+def _judged(run: Run, last: Status | None, now_ns: int) -> tuple[RunState, str, str]:
+    """State, reason and note."""
+    if last is not None and last.state in ENDED:
+        return last.state, last.reason, ""
+    outcome = processes.outcome(run)
+    if run.info.status != "running":
+        return run.info.status, _why(run), "the record does not say how it ended (a full disk?); run.json does"
+    if outcome.status == "running":
+        return _going(last, outcome.note or "", now_ns)
+    if (exception := exception_of(run.path, run.info.pid)) is not None:
+        return "failed", str(exception["exception"]), "perfkit was ended first, so the exit code is unknown"
+    if outcome.status == "finished":
+        return "finished", "", outcome.note or ""
+    return "lost", "neither the script nor perfkit is there any more, and no end was seen", ""
+
+
+def _going(last: Status | None, note: str, now_ns: int) -> tuple[RunState, str, str]:
+    state: RunState = last.state if last is not None else "starting"
+    silent_s = (now_ns - last.time_ns) / 1e9 if last is not None else 0.0
+    if silent_s <= SILENT_S:
+        return state, last.reason if last is not None else "", note
+    if note.startswith("perfkit itself"):
+        return "running", "", f"{note}; nobody has watched it for {silent_s:.0f} s"
+    if note:  # another machine's, or packed: only the record can tell
+        return "lost", f"no heartbeat for {silent_s:.0f} s", note
+    return state, last.reason if last is not None else "", f"perfkit has written no heartbeat for {silent_s:.0f} s"
+
+
+def _why(run: Run) -> str:
+    exception = exception_of(run.path, run.info.pid)
+    if exception is not None:
+        return str(exception["exception"])
+    return "" if not run.info.exit_code else f"exit code {run.info.exit_code}"
+
+
+def _last_mark_ns(run: Run) -> int:
+    """When a rank last wrote marks, UTC ns; 0 where none did."""
+    latest = 0
+    for rank in run.ranks:
+        found = rank.marks
+        header = rank._words[: marks.HEADER_WORDS]
+        if len(found) and header.size == marks.HEADER_WORDS:
+            latest = max(latest, int(found[-1, 0]) - int(header[3]) + int(header[4]))
+    return latest
