@@ -17,6 +17,7 @@ import json
 import math
 import os
 import threading
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,7 +27,11 @@ from ..runs import layout
 from .history import History
 
 T = TypeVar("T")
+Entry = Point | Event | Alert | Status | dict[str, Any]
 _KINDS = {Event: "event", Alert: "alert", Status: "status"}
+_RECORDS: dict[str, type[Event | Alert | Status]] = {kind: record for record, kind in _KINDS.items()}
+#: What a line that is not ours, or not whole, brings about.
+_DAMAGE = (ValueError, KeyError, TypeError, AttributeError)
 
 
 class Writer:
@@ -116,36 +121,62 @@ def read(run: Path) -> Recorded:
 
 def follow(run: Path, found: Recorded, offset: int) -> int:
     """Add to *found* what was written behind *offset* (bytes); returns the new offset. A last line without an end is left for later."""
-    try:
-        with (run / layout.MONITOR).open("rb") as file:
-            file.seek(offset)
-            data = file.read()
-    except FileNotFoundError:
-        return offset
-    whole = data[: data.rfind(b"\n") + 1]
-    for raw in whole.splitlines():
+    for raw in _lines(run, offset):
+        offset += len(raw)
         try:
-            _take(found, json.loads(raw))
-        except (ValueError, KeyError, TypeError, AttributeError):
+            _take(found, _thing(json.loads(raw)))
+        except _DAMAGE:
             found.damaged += bool(raw.strip())
-    return offset + len(whole)
+    return offset
 
 
-def _take(found: Recorded, line: dict[str, Any]) -> None:
+def entries(run: Path) -> Iterator[Entry]:
+    """What was written, in the order in which it was; a dict is a card. What cannot be read is passed over."""
+    for raw in _lines(run, 0):
+        try:
+            thing = _thing(json.loads(raw))
+        except _DAMAGE:
+            continue
+        if thing is not None:
+            yield thing
+
+
+def _lines(run: Path, offset: int) -> Iterator[bytes]:
+    """Whole lines from *offset* on, each with its end; never more than one of them in memory."""
+    try:
+        file = (run / layout.MONITOR).open("rb")
+    except FileNotFoundError:
+        return
+    with file:
+        file.seek(offset)
+        for raw in file:
+            if raw.endswith(b"\n"):
+                yield raw
+
+
+def _take(found: Recorded, thing: Entry | None) -> None:
+    if isinstance(thing, Point):
+        found.history.add_point(thing)
+    elif isinstance(thing, Event):
+        found.history.events.append(thing)
+    elif isinstance(thing, Alert):
+        found.alerts.append(thing)
+    elif isinstance(thing, Status):
+        found.statuses.append(thing)
+    elif thing is not None:
+        found.cards.append(thing)
+
+
+def _thing(line: dict[str, Any]) -> Entry | None:
+    """What a line says; None of a kind that is not known (a newer perfkit's)."""
     kind = line["k"]
     if kind == "point":
         values = {name: float(value) for name, value in line["v"].items()}
-        found.history.add_point(
-            Point(values=values, time_ns=line["t"], monotonic_ns=line["m"], step=line.get("s"), epoch=line.get("e"))
-        )
-    elif kind == "card":
-        found.cards.append(line["facts"])
-    elif kind == "event":
-        found.history.events.append(_made(Event, line["is"]))
-    elif kind == "alert":
-        found.alerts.append(_made(Alert, line["is"]))
-    elif kind == "status":
-        found.statuses.append(_made(Status, line["is"]))
+        return Point(values=values, time_ns=line["t"], monotonic_ns=line["m"], step=line.get("s"), epoch=line.get("e"))
+    if kind == "card":
+        facts: dict[str, Any] = line["facts"]
+        return facts
+    return _made(_RECORDS[kind], line["is"]) if kind in _RECORDS else None
 
 
 def _made(record: type[T], values: dict[str, Any]) -> T:

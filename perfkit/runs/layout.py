@@ -17,6 +17,7 @@
         stacks-<name>.txt             collapsed stacks with counts (launch.stacks)
         script.json                   habits found in the script's source (launch.script_facts)
         monitor.jsonl                 of a monitored run: its model's facts, metrics, events, alerts and states (monitor.record)
+        alerts/                       alerts that a sink could not take yet, a file per sink (monitor.alerts.spool)
         effects.jsonl                 files, hosts and programs that it touched, where asked for (inside.effects)
         stdout.txt, stderr.txt        of a trial: the end of what it printed, secrets masked (launch.trial)
         stacks.json                   when each stack window was open, and at what rate
@@ -43,6 +44,7 @@ SCRIPT_FACTS = "script.json"
 ENDINGS = "endings.jsonl"
 EFFECTS = "effects.jsonl"
 MONITOR = "monitor.jsonl"
+ALERTS_SPOOL = "alerts"
 STDOUT = "stdout.txt"
 STDERR = "stderr.txt"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import os
 import re
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,14 +14,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from ...errors import UsageError
-from ...launch.privacy import mask_text
 from ...model.monitoring import Alert, AlertState, Event, Point, Status
 from .courier import Courier, Retry
-from .message import lasted, payload, printable
-from .rules import NS_PER_S, Absence, Is, OnEvent, OnStatus, Rule, Threshold, fill
+from .message import payload
+from .rules import NS_PER_S, Absence, Is, OnEvent, OnStatus, Rule, Threshold
 from .sinks import Sink
 from .spool import Spool
 from .states import Change
+from .telling import alert_of, is_told, tell
 from .watched import Happening, Silence, Standing, Values, Watched
 
 #: How long `close` waits for sinks, all of them together: a script's end is not held up by a receiver.
@@ -83,10 +82,10 @@ class Alerter:
         self._silences = [Silence(r, r.when.metric, now()) for r in self.rules if isinstance(r.when, Absence)]
         self._event_rules = [(rule, rule.when) for rule in self.rules if isinstance(rule.when, OnEvent)]
         self._restore(before)
-        self._couriers = [Courier(sink, Spool(_spool_file(spool, sink)), _tell, retry=retry) for sink in sinks]
+        self._couriers = [Courier(sink, Spool(_spool_file(spool, sink)), tell, retry=retry) for sink in sinks]
         for courier in self._couriers:
             if courier.spool_failure:
-                _tell(f"what {courier.sink.name} cannot take is kept in memory only: {courier.spool_failure}")
+                tell(f"what {courier.sink.name} cannot take is kept in memory only: {courier.spool_failure}")
         self._set_due()
         if self._couriers:
             atexit.register(self.close)
@@ -126,7 +125,7 @@ class Alerter:
                     if courier.spool_failure or not courier.has_spool
                     else "kept for the next one"
                 )
-                _tell(f"{courier.waiting} alerts for {courier.sink.name} are not delivered; they are {kept}")
+                tell(f"{courier.waiting} alerts for {courier.sink.name} are not delivered; they are {kept}")
 
     # -- how things stand
 
@@ -158,7 +157,7 @@ class Alerter:
         except Exception as error:  # the monitored program must not hear of it
             self.errors += 1
             if self.errors == 1:
-                _tell(f"an alert rule failed ({type(error).__name__}: {error}); the run goes on, this is told once")
+                tell(f"an alert rule failed ({type(error).__name__}: {error}); the run goes on, this is told once")
             return []
 
     def _observe(self, point: Point) -> list[Alert]:
@@ -258,45 +257,11 @@ class Alerter:
     # -- telling
 
     def _alert(self, watched: Watched, change: Change) -> Alert:
-        alert = Alert(
-            rule=watched.rule.name, state=change.state, severity=watched.severity, metric=watched.metric,
-            message=mask_text(printable(_message(watched, change, self._run))), time_ns=change.time_ns, since_ns=change.since_ns,
-            duration_s=change.duration_s, value=watched.value, run=self._run, evidence=dict(watched.evidence),
-        )  # fmt: skip
-        if _is_told(watched.rule, change.state):
+        alert = alert_of(watched, change, self._run)
+        if is_told(watched.rule, change.state):
             for courier in self._couriers:
                 courier.put(payload(alert))
         return alert
-
-
-def _message(watched: Watched, change: Change, run: str) -> str:
-    trouble = watched.trouble
-    if watched.rule.message:
-        trouble = fill(watched.rule.message, _fields(watched, change, run))
-    elif change.state == "firing" and watched.rule.for_s:
-        trouble = f"{trouble}, for {lasted(watched.rule.for_s)}"
-    if change.state in ("firing", "no-data"):
-        return trouble
-    over = f"over after {lasted(change.duration_s)}"
-    return f"{over}: {trouble if watched.rule.message else watched.present}"
-
-
-def _fields(watched: Watched, change: Change, run: str) -> dict[str, str]:
-    facts = watched.evidence
-    number = {"value": watched.value, "threshold": watched.threshold}
-    return {
-        **{name: "" if value is None else f"{value:.6g}" for name, value in number.items()},
-        **{name: str(facts.get(name, "")) for name in ("step", "epoch", "reason")},
-        "rule": watched.rule.name, "metric": watched.metric, "severity": watched.severity, "state": change.state, "run": run,
-        "duration": lasted(change.duration_s), "event": watched.trouble,
-    }  # fmt: skip
-
-
-def _is_told(rule: Rule, state: AlertState) -> bool:
-    """Whether sinks hear of it: of what fires and is over, and of missing values where the rule says so."""
-    return state in ("firing", "resolved") or (
-        state == "no-data" and isinstance(rule.when, Absence) and rule.when.tells
-    )
 
 
 def _refuse_same_names(rules: Sequence[Rule]) -> None:
@@ -313,12 +278,3 @@ def _spool_file(folder: Path | None, sink: Sink) -> Path | None:
     if folder is None or not sink.durable:
         return None
     return folder / (re.sub(r"[^A-Za-z0-9._-]+", "-", sink.name).strip("-")[-100:] + ".spool")
-
-
-def _tell(text: str) -> None:
-    """On stderr, about the alerts themselves."""
-    try:
-        sys.stderr.write(f"perfkit: alerts: {printable(text)}\n")
-        sys.stderr.flush()
-    except (OSError, ValueError, AttributeError):  # closed, or none at all
-        return

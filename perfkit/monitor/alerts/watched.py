@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from itertools import islice
 from statistics import median
 from typing import Any
 
@@ -17,6 +19,13 @@ BASELINE_SKIPPED = 5
 BASELINE_VALUES = 20
 
 _SIDE = {">": "above", ">=": "at or above", "<": "below", "<=": "at or below"}
+
+
+def own_baseline(values: Iterable[float]) -> float | None:
+    """What a series that was given no baseline is measured against, once it has enough values; None before."""
+    most = BASELINE_SKIPPED + BASELINE_VALUES
+    first = list(islice((float(value) for value in values if math.isfinite(value)), most))
+    return median(first[BASELINE_SKIPPED:]) if len(first) == most else None
 
 
 class Watched:
@@ -96,8 +105,8 @@ class Values(Watched):
     def _learn(self, when: Threshold, value: float) -> None:
         if math.isfinite(value):
             self._first.append(value)
-        if len(self._first) >= BASELINE_SKIPPED + BASELINE_VALUES:
-            self._know(when, median(self._first[BASELINE_SKIPPED:]))
+        if (baseline := own_baseline(self._first)) is not None:
+            self._know(when, baseline)
             self._first = []
 
     def _know(self, when: Threshold, baseline: float | None) -> None:
