@@ -10,6 +10,7 @@
     │   └── NewerSchema          written by a newer perfkit
     ├── TraceError               a trace file cannot be read at all
     ├── CollectorError           a sampler cannot work here (its reason goes to run.json, the run goes on)
+    ├── MonitorError             what is to be watched never appears, or cannot be measured
     ├── CommandNotFound          the program to profile does not exist                   (exit 2)
     └── MissingDependency        an extra is not installed; the message has the pip line
 
@@ -51,6 +52,10 @@ class TraceError(PerfkitError):
 
 class CollectorError(PerfkitError):
     """A sampler cannot work here; the run goes on without it."""
+
+
+class MonitorError(PerfkitError):
+    """What a monitor is to watch never appears, or cannot be measured: a metric's name that no epoch brings, scores of an unknown kind."""
 
 
 class CommandNotFound(UsageError):  # noqa: N818

@@ -30,6 +30,9 @@ METRICS = {
         _metric("f1", "", "up", 0, 1, "harmonic mean of precision and recall"),
         _metric("auc", "", "up", 0, 1, "area under the ROC curve"),
         _metric("average_precision", "", "up", 0, 1, "area under the precision-recall curve; over classes: mAP"),
+        _metric("average_precision_50", "", "up", 0, 1, "of detections, at an overlap of 0.5"),
+        _metric("average_precision_75", "", "up", 0, 1, "of detections, at an overlap of 0.75"),
+        _metric("average_precision_voc", "", "up", 0, 1, "of detections, by the rules of PASCAL VOC"),
         _metric("mae", "", "down", 0, None, "mean absolute error"),
         _metric("mse", "", "down", 0, None, "mean squared error"),
         _metric("rmse", "", "down", 0, None, "root of the mean squared error"),
@@ -55,7 +58,8 @@ METRICS = {
 _METRIC_ALIASES = {
     "acc": "accuracy", "categorical_accuracy": "accuracy", "sparse_categorical_accuracy": "accuracy",
     "binary_accuracy": "accuracy", "prec": "precision", "rec": "recall", "f1_score": "f1", "fscore": "f1", "ap": "average_precision",
-    "map": "average_precision", "roc_auc": "auc", "mean_absolute_error": "mae", "mean_squared_error": "mse",
+    "map": "average_precision", "map_50": "average_precision_50", "map50": "average_precision_50", "map_75": "average_precision_75",
+    "roc_auc": "auc", "mean_absolute_error": "mae", "mean_squared_error": "mse",
     "root_mean_squared_error": "rmse", "r2_score": "r2", "ppl": "perplexity", "lr": "learning_rate", "gradient_norm": "grad_norm",
     "grad": "grad_norm", "gnorm": "grad_norm", "step_time": "step_time_s", "epoch_time": "epoch_time_s", "pre_loss": "loss_before",
     "post_loss": "loss_after", "throughput": "samples_per_s", "tok_per_s": "tokens_per_s",
@@ -76,15 +80,16 @@ def canonical(name: str, split: str = "train") -> str:
     A name without a split gets *split*, or the one that it always has (``lr`` → ``train/learning_rate``). A name that is not known keeps
     its words, in lower case.
     """
-    text = name.strip().lower().replace("-", "_").replace(" ", "_")
+    words, bracket, of_class = name.strip().partition("[")  # recall[Cat]: what is in brackets is a label of the user's
+    text = words.strip().lower().replace("-", "_").replace(" ", "_")
     given, separator, rest = text.partition("/")
     if not separator:
         given, rest = _leading_split(text)
     given = _SPLIT_ALIASES.get(given, given)
     metric = _METRIC_ALIASES.get(rest, rest)
     if given and given not in SPLITS:  # a namespace of the script's own stays part of the name
-        return f"{given}/{metric}"
-    return f"{given or _OWN_SPLIT.get(metric, split)}/{metric}"
+        return f"{given}/{metric}{bracket}{of_class}"
+    return f"{given or _OWN_SPLIT.get(metric, split)}/{metric}{bracket}{of_class}"
 
 
 def _leading_split(text: str) -> tuple[str, str]:
@@ -95,8 +100,8 @@ def _leading_split(text: str) -> tuple[str, str]:
 
 
 def metric_of(name: str) -> Metric:
-    """What is known about the metric of a canonical *name*; for a name that is not known, a Metric without bounds."""
-    last = name.rpartition("/")[2]
+    """What is known about the metric of a canonical *name* (``recall[3]`` is recall); for one that is not known, a Metric without bounds."""
+    last = name.partition("[")[0].rpartition("/")[2]
     return METRICS.get(last) or Metric(name=last, unit="", better="none")
 
 
