@@ -83,9 +83,6 @@ class Alerter:
         self._event_rules = [(rule, rule.when) for rule in self.rules if isinstance(rule.when, OnEvent)]
         self._restore(before)
         self._couriers = [Courier(sink, Spool(_spool_file(spool, sink)), tell, retry=retry) for sink in sinks]
-        for courier in self._couriers:
-            if courier.spool_failure:
-                tell(f"what {courier.sink.name} cannot take is kept in memory only: {courier.spool_failure}")
         self._set_due()
         if self._couriers:
             atexit.register(self.close)
@@ -119,13 +116,11 @@ class Alerter:
             courier.begin_close()
         for courier in self._couriers:
             courier.close(deadline_s - time.monotonic())
-            if courier.waiting and courier.sink.durable:
-                kept = (
-                    "lost with this process"
-                    if courier.spool_failure or not courier.has_spool
-                    else "kept for the next one"
-                )
-                tell(f"{courier.waiting} alerts for {courier.sink.name} are not delivered; they are {kept}")
+            if courier.waiting:
+                lost = courier.unsaved
+                kept = [f"{courier.waiting - lost} are kept for the next process"] if courier.waiting > lost else []
+                kept += [f"{lost} are lost with this one"] if lost else []
+                tell(f"{courier.waiting} alerts for {courier.sink.name} are not delivered: {', '.join(kept)}")
 
     # -- how things stand
 

@@ -60,10 +60,12 @@ class Courier:
         self._rate = Rate(sink.per_minute, time.monotonic())
         self._condition = threading.Condition()
         self._thread: threading.Thread | None = None
-        self._is_closing = False
+        self._is_closing = self._is_closed = False
         #: Failures in a row; the next try is not before this time.
         self._in_a_row, self._not_before_s = 0, 0.0
         self._told_dropped = 0
+        self._has_told_spool = False
+        self._tell_spool()
         with self._condition:
             if len(spool):  # left by a process before
                 self._start()
@@ -79,9 +81,9 @@ class Courier:
         return self._spool.dropped
 
     @property
-    def has_spool(self) -> bool:
-        """Whether what waits is meant to be on disk."""
-        return self._spool.path is not None
+    def unsaved(self) -> int:
+        """Of those that wait, the ones that are in memory alone."""
+        return self._spool.unsaved
 
     @property
     def spool_failure(self) -> str | None:
@@ -92,6 +94,7 @@ class Courier:
         """One more alert."""
         with self._condition:
             self._spool.put(message)
+            self._tell_spool()
             if not self._is_closing:
                 self._start()
             self._condition.notify_all()
@@ -108,8 +111,14 @@ class Courier:
         if self._thread is not None:
             self._thread.join(max(0.0, timeout_s))
         with self._condition:
+            self._is_closed = True
             self._spool.sync()
             self._spool.close()
+
+    def _tell_spool(self) -> None:
+        if self._spool.failure and not self._has_told_spool:
+            self._has_told_spool = True
+            self._tell(f"what {self.sink.name} cannot take is kept in memory only: {self._spool.failure}")
 
     # -- the thread
 
@@ -148,7 +157,6 @@ class Courier:
 
     def _send(self, message: dict[str, Any]) -> bool:
         """Whether this alert need not be sent again."""
-        self._rate.took()
         try:
             self.sink.send(message)
         except Refused as refused:
@@ -159,6 +167,7 @@ class Courier:
             self._failed(error)
             return False
         self.delivered += 1
+        self._rate.took()
         if (
             self._in_a_row == self.failures > 0
         ):  # of the first outage only: one that comes and goes would fill the screen
@@ -173,7 +182,7 @@ class Courier:
         if isinstance(error, Down) and error.retry_after_s is not None:
             wait_s = max(wait_s, error.retry_after_s)
         self._not_before_s = time.monotonic() + wait_s
-        if self.failures == 1:
+        if self.failures == 1 and not self._is_closed:
             # Of an exception that is not ours the text is not shown: it may hold an address with a password.
             reason = str(error) if isinstance(error, Down) else type(error).__name__
             self._tell(f"{self.sink.name} does not take alerts ({reason}); they are kept and tried again")

@@ -53,6 +53,11 @@ class Spool:
     def __len__(self) -> int:
         return len(self._waiting)
 
+    @property
+    def unsaved(self) -> int:
+        """Alerts that wait in memory alone."""
+        return sum(not entry.is_saved for entry in self._waiting)
+
     def put(self, message: dict[str, Any]) -> None:
         """One more alert; of too many the oldest that is not on its way is given up, and counted."""
         self._waiting.append(Entry(message))
