@@ -1,0 +1,1 @@
+"""Parts of self-contained pages: a base template, styles, and charts in scripts of our own. Nothing is fetched, ever."""
