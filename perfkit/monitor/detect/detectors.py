@@ -10,6 +10,7 @@ from typing import Any
 
 from ...errors import UsageError
 from ...model.monitoring import Signal
+from .adwin import Adwin
 from .base import Allowance, Side
 from .charts import Chart, Cusum, Ewma, PageHinkley, RobustZ, Shewhart, TwoInARow, WindowMean, WindowVariance
 from .conditioner import Conditioner
@@ -33,6 +34,7 @@ CHARTS: Mapping[str, Callable[[], Chart]] = {
     "ewma": Ewma,
     "cusum": Cusum,
     "page-hinkley": PageHinkley,
+    "adwin": Adwin,
 }
 
 

@@ -2,82 +2,202 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from statistics import median
+from typing import Any, Literal
+
+from ...errors import UsageError
 from ...model.monitoring import Event, Point, Severity, Signal
-from .base import FALSE_ALARMS, Allowance
-from .detectors import SeriesDetector
-from .policy import detector, plan
+from . import advice
+from .advice import Script
+from .base import FALSE_ALARMS, Allowance, Detector
+from .expectation import Against, Expectation
+from .learning import Finding, Learning
+from .policy import detector as planned
+from .policy import plan
 from .validity import Fault, Validity
+
+#: Newest values of each stage's time, to tell which of them a slower step is due to.
+STAGE_VALUES = 128
+STEP_TIME = "perf/step_time_s"
+_WHOLE = frozenset({STEP_TIME, "perf/epoch_time_s"})
+
+Detectors = Literal["auto", "none"] | Mapping[str, Callable[[], Detector]]
 
 
 class Watch:
-    """Watches every series that comes. *false_alarms* is the chance of a false alarm in one series in the whole run."""
+    """Watches every series that comes.
 
-    def __init__(self, *, false_alarms: float = FALSE_ALARMS, length: int | None = None) -> None:
+    *false_alarms* is the chance that one series raises a false alarm in the whole run, of *length* values where that is known.
+    *detectors*: "auto" (docs/monitor-detectors.md has the policy), "none" (validity and learning rules alone), or a factory for each
+    canonical name, "auto" holding for the others. *expected*: an expectation by canonical name, held against each value beside the
+    detectors. *command* is the monitored script with its arguments, for advice that can be tried.
+    """
+
+    def __init__(
+        self,
+        *,
+        false_alarms: float = FALSE_ALARMS,
+        length: int | None = None,
+        detectors: Detectors = "auto",
+        expected: Mapping[str, Expectation] | None = None,
+        command: Sequence[str] = (),
+    ) -> None:
+        if isinstance(detectors, str) and detectors not in ("auto", "none"):
+            raise UsageError(f'detectors={detectors!r}: give "auto", "none", or a detector for each series')
         self._allowance = Allowance(rate=false_alarms, length=length)
+        self._choice, self._expected = detectors, dict(expected or {})
+        self._script = Script(words=tuple(command))
         self._validity = Validity()
-        self._detectors: dict[str, SeriesDetector | None] = {}
+        self._learning = Learning(self._script)
+        self._detectors: dict[str, tuple[Detector, ...]] = {}
+        self._stages: dict[str, deque[float]] = {}
+        self._last: Point | None = None
 
     def observe(self, point: Point) -> list[Event]:
         """What is to be said about a point."""
-        events = [_fault(fault, point) for fault in self._validity.check(point)]
+        events = [self._fault(fault, point) for fault in self._validity.check(point)]
         for name, value in point.values.items():
             if value - value != 0.0:
                 continue
-            if name not in self._detectors:
-                self._detectors[name] = self._made(name, value, point)
-            watcher = self._detectors[name]
-            signal = watcher.update(value, point.step) if watcher else None
-            if signal is not None:
-                events.append(_event(name, signal, point))
+            watchers = self._detectors.get(name)
+            if watchers is None:
+                watchers = self._detectors[name] = self._made(name, value, point)
+            if name in self._stages:
+                self._stages[name].append(value)
+            for watcher in watchers:
+                signal = watcher.update(value, point.step)
+                if signal is not None:
+                    events.append(self._event(name, signal, point))
+        found = self._learning.observe(point.values, point.epoch, point.step)
+        events += [_finding(finding, point) for finding in found]
+        self._last = point
         return events
 
     def finish(self) -> list[Event]:
         """What can only be said at the end."""
-        return []
+        last = self._last
+        return [] if last is None else [_finding(finding, last) for finding in self._learning.finish()]
 
-    def _made(self, name: str, value: float, point: Point) -> SeriesDetector | None:
-        found = plan(name, per_epoch=point.step is None and point.epoch is not None, positive=value > 0)
-        return detector(found, self._allowance) if found else None
+    def _made(self, name: str, value: float, point: Point) -> tuple[Detector, ...]:
+        if name.startswith("perf/") and name.endswith("_s") and not name.endswith("per_s"):
+            self._stages[name] = deque(maxlen=STAGE_VALUES)
+        made: list[Detector] = []
+        if name in self._expected:
+            made.append(Against(self._expected[name], allowance=self._allowance))
+        if isinstance(self._choice, Mapping) and name in self._choice:
+            made.append(self._choice[name]())
+        elif self._choice != "none":
+            found = plan(name, per_epoch=point.step is None and point.epoch is not None, positive=value > 0)
+            if found is not None:
+                made.append(planned(found, self._allowance))
+        return tuple(made)
+
+    def _fault(self, fault: Fault, point: Point) -> Event:
+        text = ""
+        if fault.rule == "not-finite" and fault.kind == "validity":
+            text = advice.not_finite(
+                self._script, rose_before=self._learning.rose_before(fault.metric), metric=fault.metric
+            )
+        return _event(fault.kind, fault.severity, f"validity:{fault.rule}", fault, point, fault.evidence, text)
+
+    def _event(self, name: str, signal: Signal, point: Point) -> Event:
+        severity: Severity = "info" if signal.kind in ("recovered", "anomaly") else "warning"
+        evidence: dict[str, Any] = {"score": signal.score, "threshold": signal.threshold, **signal.evidence}
+        text = ""
+        message = _message(name, signal)
+        if signal.kind == "degradation":
+            if signal.detector == "leak":
+                text = advice.leak()
+            elif name == STEP_TIME:
+                stage = self._slower_stage()
+                text = advice.slow_stage(stage[0], self._script) if stage else advice.slow()
+                if stage:
+                    evidence |= {"stage": stage[0], "stage_share": stage[1]}
+                    message += f"; {stage[1]:.0%} of that is {stage[0]}"
+        return Event(
+            kind=signal.kind,
+            severity=severity,
+            metric=name,
+            source=signal.detector,
+            message=message,
+            time_ns=point.time_ns,
+            monotonic_ns=point.monotonic_ns,
+            step=point.step,
+            epoch=point.epoch,
+            evidence=evidence,
+            advice=text,
+        )
+
+    def _slower_stage(self) -> tuple[str, float] | None:
+        """Which measured stage has risen most in the newest two steps, and its share of what the step has."""
+        steps = list(self._stages.get(STEP_TIME, ()))
+        if len(steps) < 8:
+            return None
+        rise = _rise(steps)
+        rises = {
+            name: _rise(list(values))
+            for name, values in self._stages.items()
+            if name not in _WHOLE and len(values) >= 8
+        }
+        if rise <= 0 or not rises:
+            return None
+        worst = max(rises, key=lambda name: rises[name])
+        share = min(1.0, rises[worst] / rise)
+        return (worst, share) if share >= 0.5 else None
 
 
-def _fault(fault: Fault, point: Point) -> Event:
-    return Event(
-        kind=fault.kind,
-        severity=fault.severity,
-        metric=fault.metric,
-        source=f"validity:{fault.rule}",
-        message=fault.message,
-        time_ns=point.time_ns,
-        monotonic_ns=point.monotonic_ns,
-        step=point.step,
-        epoch=point.epoch,
-        evidence=fault.evidence,
+def _rise(values: list[float]) -> float:
+    return median(values[-2:]) - median(values[:-2])
+
+
+def _finding(finding: Finding, point: Point) -> Event:
+    return _event(
+        finding.kind,
+        finding.severity,
+        f"learning:{finding.rule}",
+        finding,
+        point,
+        finding.evidence,
+        finding.advice,
     )
 
 
-def _event(name: str, signal: Signal, point: Point) -> Event:
-    severity: Severity = "info" if signal.kind in ("recovered", "anomaly") else "warning"
-    evidence = {"score": signal.score, "threshold": signal.threshold, **signal.evidence}
+def _event(
+    kind: Any, severity: Severity, source: str, told: Fault | Finding, point: Point, evidence: dict[str, Any], text: str
+) -> Event:
     return Event(
-        kind=signal.kind,
+        kind=kind,
         severity=severity,
-        metric=name,
-        source=signal.detector,
-        message=_message(name, signal),
+        metric=told.metric,
+        source=source,
+        message=told.message,
         time_ns=point.time_ns,
         monotonic_ns=point.monotonic_ns,
         step=point.step,
         epoch=point.epoch,
         evidence=evidence,
+        advice=text,
     )
 
 
 def _message(name: str, signal: Signal) -> str:
     facts = signal.evidence
     if signal.kind == "recovered":
-        return f"{name} is back to what it was, after {facts['values_long']} values"
-    usual = f"usually {facts['usual_low']:.4g} to {facts['usual_high']:.4g}"
+        return f"{name} is back to what it was"
+    if signal.detector == "leak":
+        mib = 2**20
+        return (
+            f"{name} grows by {facts['bytes_per_step'] / mib:.3g} MiB a step ({facts['bytes_per_step_low'] / mib:.3g} to "
+            f"{facts['bytes_per_step_high'] / mib:.3g}), by {facts['grown_bytes'] / mib:.0f} MiB so far"
+        )
+    word = "risen" if signal.direction == "up" else "fallen"
+    if "expected" in facts:
+        return f"{name} is {facts['value']:.4g} where {facts['expected']:.4g} was expected"
+    usual = (
+        f"usually {facts['usual_low']:.4g} to {facts['usual_high']:.4g}" if "usual_low" in facts else signal.detector
+    )
     if signal.kind == "anomaly":
         return f"{name} is {facts['value']:.4g} once, {usual}"
-    word = "risen" if signal.direction == "up" else "fallen"
-    return f"{name} has {word} to {facts['value']:.4g}, {usual}"
+    return f"{name} has {word} to {facts.get('value', float('nan')):.4g}, {usual}"
