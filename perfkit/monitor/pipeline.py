@@ -68,11 +68,11 @@ class Pipeline:
         self._note(self._alerter.observe(point) if self._alerter else ())
         return events
 
-    def event(self, event: Event) -> None:
-        """Something happened."""
+    def event(self, event: Event, *, alert: bool = True) -> None:
+        """Something happened. Without *alert* rules do not see it: a status says the same, and one thing is to be told once."""
         self.history.events.append(event)
         self.writer.write(event)
-        self._note(self._alerter.event(event) if self._alerter else ())
+        self._note(self._alerter.event(event) if self._alerter and alert else ())
 
     def status(self, status: Status) -> None:
         """How the process stands."""

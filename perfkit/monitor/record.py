@@ -42,6 +42,7 @@ class Writer:
         self.failure: str | None = None
         self.lost = 0
         self._lock = threading.Lock()
+        self._torn = False  # the last line was written in part
         self._fd = -1
         try:
             self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o644)
@@ -78,11 +79,13 @@ class Writer:
             if self._fd < 0:
                 self.lost += 1
                 return
+            data, written = b"\n" * self._torn + data, 0
             try:
-                written = os.write(self._fd, data)
-                while written < len(data):  # a short write: the disk is nearly full
+                while written < len(data):  # more than once after a short write: the disk is nearly full
                     written += os.write(self._fd, data[written:])
+                self._torn = False
             except OSError as error:
+                self._torn |= written > 0
                 self.failure = f"{self.path}: {error.strerror}"
                 self.lost += 1
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ...monitor.live.standing import Standing
     from ...runs.reader import Run
 
-_MOST_METRICS, _MOST_EVENTS, _MOST_ALERTS = 6, 4, 3
+_MOST_METRICS, _MOST_EVENTS = 6, 4
 _WIDTH = 150
 
 
@@ -30,7 +30,8 @@ def lines(run: Run, standing: Standing) -> list[str]:
         made.append(f"  note: {standing.note}")
     made += _metrics(found.history)
     made += _events(found.events)
-    made += [f"  alert firing: {alert.rule}: {alert.message}"[:_WIDTH] for alert in standing.firing[:_MOST_ALERTS]]
+    if standing.firing:
+        made.append(f"  alerts firing: {', '.join(alert.rule for alert in standing.firing)}"[:_WIDTH])
     made += [f"  record: {run.path}", f"next: perfkit monitor show {standing.run[-6:]}"]
     return made
 

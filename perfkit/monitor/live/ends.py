@@ -114,7 +114,7 @@ def _by_signal(evidence: dict[str, Any], kills: int, machine_kills: int) -> End:
         evidence["machine_oom_kills"] = machine_kills
         reason = "probably out of memory: SIGKILL, and the kernel killed for want of memory on this machine meanwhile"
         return End(state="killed", reason=reason, advice=_MEMORY_ADVICE, evidence=evidence)
-    return End(state="killed", reason="killed by SIGKILL, by whom is unknown", evidence=evidence)
+    return End(state="killed", reason="SIGKILL, by whom is unknown", evidence=evidence)
 
 
 def _code(code: int) -> str:

@@ -46,6 +46,8 @@ class Health:
         self.hang: Hang | None = None
         #: Every step that was expected has been made: what comes now has no steps.
         self.complete = False
+        #: Steps cannot be seen any more, so that their absence says nothing.
+        self.blind = False
         self._seen = False
         self._sign_ns = self._busy_ns = started_ns
         self._usual: deque[int] = deque(maxlen=USUAL_OF)
@@ -81,7 +83,7 @@ class Health:
 
     def look(self, now_ns: int) -> RunState:
         """How the run stands now."""
-        self.hang = None if self.complete else self._hang(now_ns)
+        self.hang = None if self.complete or self.blind else self._hang(now_ns)
         if self.hang is not None:
             return "hanging"
         return "running" if self._seen or now_ns - self.started_ns >= STARTING_S * 1e9 else "starting"

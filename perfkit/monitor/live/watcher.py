@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ...launch import dump, pyspy
 from ...launch.supervise import Surroundings
 from ...model.monitoring import Event, EventKind, Severity, Status
+from ...runs import layout
 from ..pipeline import Pipeline
 from . import ends
 from .feed import Feed
@@ -22,7 +23,7 @@ from .pace import Pace
 from .progress import Progress
 from .samples import Samples, interval_s
 from .steps import LiveSteps
-from .tail import RankMarks
+from .tail import Lines, RankMarks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,6 +67,7 @@ class Watcher(Surroundings):
         self._state: RunState = "starting"
         self._dump: dump.StackDump | None = None
         self._dumped = False
+        self._hang_at = ""
         self._next: dict[str, float] = {}
 
     # -- what supervise calls
@@ -76,7 +78,7 @@ class Watcher(Surroundings):
         child = super().start(run, argv, environ)
         self.run, self._pid = run, child.pid
         now = time.monotonic()
-        self._marks, self._samples = RankMarks(run), Samples(run)
+        self._marks, self._samples, self._guests = RankMarks(run), Samples(run), Lines(run / layout.GUESTS)
         self._pace, self._begun = Pace(now), now
         self.health = Health(time.monotonic_ns(), hang_after_s=self._wanted.hang_after_s)
         try:
@@ -114,6 +116,7 @@ class Watcher(Surroundings):
             self._pace.cost(time.monotonic(), time.thread_time() - before)
         if self._every("groups", GROUPS_S, now):
             self._oom.look(pid)
+            self._hear_guests()
         self._judge(now)
         if self.pipeline is not None and self._every("tick", TICK_S, now):
             self.pipeline.tick()
@@ -136,6 +139,14 @@ class Watcher(Surroundings):
         per_step = self.steps.batches / self.steps.count if self.steps.batches else 1.0
         self.progress.epochs(self.steps.epoch_steps, self.steps.loader_length, per_step)
         self._feed.steps(made, self._pace.points(now) if points is None else points)
+
+    def _hear_guests(self) -> None:
+        """A process that cannot record its steps any more says so: from then on nothing can be told from their absence."""
+        for line in self._guests.read():
+            if isinstance(line.get("failed"), str):
+                self.health.blind = True
+                message = f"steps are not seen any more in process {line.get('pid')}: {line['failed']}"
+                self._tell("note", "warning", "guest", message, {})
 
     def _take_samples(self, now: float) -> None:
         if not self._every("samples", interval_s(now - self._begun), now):
@@ -160,12 +171,14 @@ class Watcher(Surroundings):
             if state == "hanging":
                 self._begin_dump()
             elif before == "hanging":
-                self._tell("recovered", "info", "hang", f"steps go on, after step {self.steps.count}", {})
+                self._tell("recovered", "info", "hang", f"steps go on, after step {self.steps.count}", {}, alert=False)
+                self._hang_at = ""
             self._next["status"] = 0.0
         if self._dump is not None:
             self._take_dump()
-        if self._every("status", HEARTBEAT_S, now):
-            self._say_status(str(self.health.hang) if self.health.hang else "", expected.end_ns)
+        # A hang is told once it is known where it hangs.
+        if self._dump is None and self._every("status", HEARTBEAT_S, now):
+            self._say_status(f"{self.health.hang}{self._hang_at}" if self.health.hang else "", expected.end_ns)
 
     # -- a hang
 
@@ -193,14 +206,15 @@ class Watcher(Surroundings):
         self._tell_hang(found)
 
     def _tell_hang(self, found: dump.Dump) -> None:
-        where = f"; it is in {found.frames[0]}" if found.frames else ""
+        self._hang_at = f"; it is in {found.frames[0]}" if found.frames else ""
         evidence: dict[str, Any] = {"frames": list(found.frames)} if found.frames else {}
         evidence |= {"stacks": HANG_STACKS} if found.text else {}
         evidence |= {"no_stacks_because": found.failure} if found.failure else {}
         if self.health.hang is not None:
             evidence |= {"quiet_s": self.health.hang.quiet_s, "limit_s": self.health.hang.limit_s}
-        advice = f"what every thread does: {HANG_STACKS} in the run's directory" if found.text else ""
-        self._tell("fault", "critical", "hang", f"hanging: {self.health.hang}{where}", evidence, "", advice)
+        advice = f"what every thread did: {HANG_STACKS} in the run's directory" if found.text else ""
+        message = f"hanging: {self.health.hang}{self._hang_at}"
+        self._tell("fault", "critical", "hang", message, evidence, advice=advice, alert=False)
 
     # -- the end
 
@@ -215,6 +229,7 @@ class Watcher(Surroundings):
 
     def _close(self, run: Path, pipeline: Pipeline) -> None:
         if not self.broken:
+            self._hear_guests()
             self._take_steps(time.monotonic(), points=LAST_POINTS)
             self._next["samples"] = 0.0
             self._take_samples(time.monotonic())
@@ -223,8 +238,9 @@ class Watcher(Surroundings):
             self.end = ends.end_of(run, self._ended, self._pid, self._oom)
             self._state = self.end.state
             if self.end.state != "finished":
-                message = f"{self.end.state} after step {self.steps.count}: {self.end.reason}"
-                self._tell("fault", "critical", "end", message, self.end.evidence, "", self.end.advice)
+                after = f" after step {self.steps.count:,}" if self.steps.count else ""
+                message = f"{self.end.state}{after}: {self.end.reason}"
+                self._tell("fault", "critical", "end", message, self.end.evidence, advice=self.end.advice, alert=False)
             self._say_status(self.end.reason)
         pipeline.close()
 
@@ -245,6 +261,8 @@ class Watcher(Surroundings):
         evidence: dict[str, Any],
         metric: str = "",
         advice: str = "",
+        *,
+        alert: bool = True,
     ) -> None:
         if self.pipeline is None:
             return
@@ -261,7 +279,8 @@ class Watcher(Surroundings):
                 epoch=self.steps.epoch,
                 evidence=evidence,
                 advice=advice,
-            )
+            ),
+            alert=alert,
         )
 
     def _say_status(self, reason: str, eta_ns: int | None = None) -> None:
