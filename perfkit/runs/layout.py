@@ -5,6 +5,7 @@
     <root>/latest                     text file: the id of the newest run
     <root>/tunes/<id>/                a tune (`perfkit tune`): tune.json, its ledger, and in runs/ every process it ran,
                                       which are no runs of the root's own and never its latest
+    <root>/spool/                     alerts that a sink could not take yet (monitor.alerts.spool)
     <root>/runs/<id>/
         run.json                      RunInfo (model.records)
         fixes.json                    fixes asked for, [{name, parameters}]; none: no such file (inside.patches)
@@ -17,7 +18,6 @@
         stacks-<name>.txt             collapsed stacks with counts (launch.stacks)
         script.json                   habits found in the script's source (launch.script_facts)
         monitor.jsonl                 of a monitored run: its model's facts, metrics, events, alerts and states (monitor.record)
-        alerts/                       alerts that a sink could not take yet, a file per sink (monitor.alerts.spool)
         effects.jsonl                 files, hosts and programs that it touched, where asked for (inside.effects)
         stdout.txt, stderr.txt        of a trial: the end of what it printed, secrets masked (launch.trial)
         stacks.json                   when each stack window was open, and at what rate
@@ -31,6 +31,7 @@
 RUNS = "runs"
 LATEST = "latest"
 TUNES = "tunes"
+SPOOL = "spool"
 TUNE_JSON = "tune.json"
 RUN_JSON = "run.json"
 FIXES = "fixes.json"
@@ -44,7 +45,6 @@ SCRIPT_FACTS = "script.json"
 ENDINGS = "endings.jsonl"
 EFFECTS = "effects.jsonl"
 MONITOR = "monitor.jsonl"
-ALERTS_SPOOL = "alerts"
 STDOUT = "stdout.txt"
 STDERR = "stderr.txt"
 

@@ -22,9 +22,13 @@ def open_alerter(
     now: Callable[[], int] = time.time_ns,
     baseline: Mapping[str, float] | None = None,
 ) -> Alerter:
-    """The Alerter of a run's directory: it goes on where an earlier process on the same run ended, and delivers what that left."""
+    """The Alerter of a run's directory: it goes on where an earlier process on the same run ended.
+
+    What a sink cannot take is kept in ``<root>/spool``, so that the next run of the root delivers it (of a directory that lies in no
+    root: within it).
+    """
     recorded = record.read(run)
     known = {name: value for name in recorded.history if (value := own_baseline(recorded.history[name])) is not None}
     return Alerter(
-        rules, sinks, run=run.name, now=now, spool=run / layout.ALERTS_SPOOL, before=recorded.alerts, baseline={**known, **(baseline or {})}
+        rules, sinks, run=run.name, now=now, spool=(run.parent.parent if run.parent.name == layout.RUNS else run) / layout.SPOOL, before=recorded.alerts, baseline={**known, **(baseline or {})}
     )  # fmt: skip

@@ -4,14 +4,14 @@
 
     [tool.perfkit.monitor]
     alerts = ["val/loss > 2.5 for 60s clear 2.3 severity critical", "no val/loss for 30m"]
-    default-alerts = true      # the built-in rules beside them (`alerts.defaults`)
+    default_alerts = true      # the built-in rules beside them (`alerts.defaults`)
     sinks = ["stderr", "file:alerts.jsonl", {webhook = "${ALERT_URL}", headers = {Authorization = "Bearer ${ALERT_TOKEN}"}}]
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from .sinks import Sink
 from .sinks.named import sink
 from .sinks.stderr import Stderr
 
-ALERTS, DEFAULTS, SINKS = "alerts", "default-alerts", "sinks"
+ALERTS, DEFAULTS, SINKS = "alerts", "default_alerts", "sinks"
 _TABLE = "[tool.perfkit.monitor]"
 
 
@@ -57,33 +57,59 @@ def load(
         table = found
     folder = file.absolute().parent if file else None
     return AlertSettings(
-        rules=_rules(table, where),
-        sinks=[
-            sink(spec, folder=folder, environ=environ, where=f"{where} {SINKS}[{n}]")
-            for n, spec in _listed(table, SINKS, where)
-        ]
-        if SINKS in table
-        else [Stderr()],
-        file=file if table else None,
-    )
+        rules=rules_of(table, where), sinks=sinks_of(table, where, folder, environ=environ), file=file if table else None
+    )  # fmt: skip
 
 
-def _rules(table: Mapping[str, Any], where: str) -> list[Rule]:
-    own: dict[str, Rule] = {}
-    for number, text in _listed(table, ALERTS, where):
-        place = f"{where} {ALERTS}[{number}]"
-        if not isinstance(text, str):
-            raise UsageError(f"{place}: an alert is a text such as 'val/loss > 2.5 for 60s'; put it in quotes")
-        rule = parse(text, where=place)
-        if rule.name in own:
-            raise UsageError(
-                f"{place}: there is an alert {rule.name!r} already; put another name and a colon before it"
-            )
-        own[rule.name] = rule
+def rules_of(table: Mapping[str, Any], where: str, *, flags: Sequence[str] = ()) -> list[Rule]:
+    """Rules of *flags*, then of the *table* that lies at *where*, then the built-in ones; of two with one name the earlier kind holds.
+
+    Raises UsageError, also where a table has one name twice.
+    """
+    asked = _parsed(("--alert", text) for text in flags)
+    own = _parsed((f"{where} {ALERTS}[{number}]", text) for number, text in _listed(table, ALERTS, where))
     wanted = table.get(DEFAULTS, True)
     if not isinstance(wanted, bool):
         raise UsageError(f"{where} {DEFAULTS} must be true or false")
-    return [*own.values(), *(rule for rule in default_rules() if wanted and rule.name not in own)]
+    defaults = {rule.name: rule for rule in default_rules() if wanted}
+    found: dict[str, Rule] = {}
+    for rules in (asked, own, defaults):
+        found |= {name: rule for name, rule in rules.items() if name not in found}
+    return list(found.values())
+
+
+def sinks_of(
+    table: Mapping[str, Any],
+    where: str,
+    folder: Path | None,
+    *,
+    flags: Sequence[str] = (),
+    environ: Mapping[str, str] | None = None,
+) -> list[Sink]:
+    """Sinks of the *table* that lies at *where* (its paths are below *folder*) and of *flags*; stderr where neither names one.
+
+    Raises UsageError.
+    """
+    found = [
+        sink(spec, folder=folder, environ=environ, where=f"{where} {SINKS}[{number}]")
+        for number, spec in _listed(table, SINKS, where)
+    ]
+    found += [sink(text, environ=environ, where="--sink") for text in flags]
+    return found if found or SINKS in table else [Stderr()]
+
+
+def _parsed(texts: Iterable[tuple[str, object]]) -> dict[str, Rule]:
+    found: dict[str, Rule] = {}
+    for place, text in texts:
+        if not isinstance(text, str):
+            raise UsageError(f"{place}: an alert is a text such as 'val/loss > 2.5 for 60s'; put it in quotes")
+        rule = parse(text, where=place)
+        if rule.name in found:
+            raise UsageError(
+                f"{place}: there is an alert {rule.name!r} already; put another name and a colon before it"
+            )
+        found[rule.name] = rule
+    return found
 
 
 def _listed(table: Mapping[str, Any], key: str, where: str) -> list[tuple[int, Any]]:

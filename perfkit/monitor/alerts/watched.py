@@ -18,6 +18,10 @@ from .states import Change, Machine
 BASELINE_SKIPPED = 5
 BASELINE_VALUES = 20
 
+_STANDS = {
+    "starting": "is starting", "running": "is running", "hanging": "hangs", "finished": "has finished", "failed": "has failed",
+    "killed": "was killed", "lost": "is lost",
+}  # fmt: skip
 _SIDE = {">": "above", ">=": "at or above", "<": "below", "<=": "at or below"}
 
 
@@ -159,7 +163,7 @@ class Silence(Watched):
         """The run goes on (values are expected from now on), or has been seen to end (none are)."""
         if status.state in ("finished", "failed", "killed"):
             self._is_expected = False
-            self.present = f"the run is {status.state}"
+            self.present = f"the run {_STANDS[status.state]}"
             return self.machine.present(status.time_ns, told=self._when.tells)
         if status.state in ("starting", "running") and not self._is_expected:
             self._is_expected, self._last_ns = True, status.time_ns
@@ -224,7 +228,7 @@ class Standing(Watched):
     def take(self, status: Status) -> Change | None:
         """A status."""
         reason = f": {status.reason}" if status.reason else ""
-        words = f"the run is {status.state}{reason}"
+        words = f"the run {_STANDS[status.state]}{reason}"
         if not self._when.matches(status.state, status.reason):
             self.present = words
             return self.machine.back(status.time_ns)

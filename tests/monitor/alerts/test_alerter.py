@@ -182,7 +182,7 @@ def test_a_missing_metric_is_over_when_the_run_has_finished():
     bench = Bench("no val/loss for 60s")
     bench.tick(61)
     assert bench.status(70, "finished") == ["resolved"]
-    assert bench.said[1].message == "over after 10 s: the run is finished"
+    assert bench.said[1].message == "over after 10 s: the run has finished"
     assert bench.status(80, "running") == []
     assert bench.tick(139) == []
     assert bench.tick(141) == ["no-data"]
@@ -240,7 +240,7 @@ def test_out_of_memory_and_a_failed_run_are_different_things():
     failed = Bench(*default_rules())
     failed.status(1, "failed", reason="ValueError", step=12)
     assert [(alert.rule, alert.message) for alert in failed.said] == [
-        ("run-failed", "the run is failed: ValueError (step 12)")
+        ("run-failed", "the run has failed: ValueError (step 12)")
     ]
 
 

@@ -58,7 +58,7 @@ def test_alerts_arrive_as_json_in_order_and_the_spool_is_empty_then(receiver, tm
     body, headers = receiver.seen[0]
     assert headers["Authorization"] == "Bearer s3cret"
     assert headers["X-Perfkit-Alert-Id"] == body["id"]
-    assert body["text"] == "FIRING warning [r] r0: the run is hanging"
+    assert body["text"] == "FIRING warning [r] r0: the run hangs"
     assert body["state"] == "firing"
     assert body["time"] == "1970-01-01T00:00:00.000+00:00"
 
@@ -264,14 +264,30 @@ def receiver_bodies(receiver):
     return [body for body, _ in receiver.seen]
 
 
-def test_a_spool_belongs_to_one_alerter_at_a_time(tmp_path, capsys):
-    first, second = Spool(tmp_path / "a.spool"), Spool(tmp_path / "a.spool")
-    assert (first.failure, second.failure) == (None, "this process has it open already")
-    code = "import pathlib, sys; from perfkit.monitor.alerts.spool import Spool; print(Spool(pathlib.Path(sys.argv[1])).failure)"
-    other = [sys.executable, "-c", code, str(tmp_path / "a.spool")]
-    assert subprocess.check_output(other, text=True) == "another process has it open\n"
+def test_runs_at_the_same_time_have_a_file_each_and_the_next_takes_over_what_they_left(tmp_path):
+    path = tmp_path / "a.spool"
+    first, second = Spool(path), Spool(path)
+    first.put({"id": "1"})
+    second.put({"id": "2"})
+    code = (
+        "import os, pathlib, sys\n"
+        "from perfkit.monitor.alerts.spool import Spool\n"
+        "spool = Spool(pathlib.Path(sys.argv[1]))\n"
+        "spool.put({'id': '3'})\n"
+        "print(len(spool), spool.failure, flush=True)\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    other = subprocess.run([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True, check=False)
+    assert other.stdout == "1 None\n"
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a-2.spool", "a-3.spool", "a.spool"]
     first.close()
-    assert subprocess.check_output(other, text=True) == "None\n"
+    third = Spool(path)
+    assert [entry.message["id"] for entry in third._waiting] == ["1", "3"]
+    assert (tmp_path / "a-3.spool").read_bytes() == b""
+    third.close()
+    second.close()
+    last = Spool(path)
+    assert [entry.message["id"] for entry in last._waiting] == ["1", "3", "2"]
 
 
 def test_a_forked_worker_says_nothing_and_leaves_the_spool_alone(receiver, tmp_path):

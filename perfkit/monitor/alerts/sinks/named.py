@@ -1,4 +1,4 @@
-"""Sinks from what a person writes: ``"stderr"``, ``"file:alerts.jsonl"``, or a table with the details."""
+"""Sinks from what a person writes: ``"stderr"``, ``"file:alerts.jsonl"``, ``"https://…"``, or a table with the details."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .webhook import TIMEOUT_S as WEBHOOK_TIMEOUT_S
 from .webhook import Webhook
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_]\w*)\}")
-_FORMS = '"stderr", "file:PATH", "webhook:URL", {file = "…"}, {webhook = "…", headers = {…}, timeout_s = 10} or {command = ["…"]}'
+_FORMS = '"stderr", "file:PATH", "https://…", {file = "…"}, {webhook = "…", headers = {…}, timeout_s = 10} or {command = ["…"]}'
 _KEYS: dict[str, set[str]] = {
     "file": {"file", "per_minute"},
     "webhook": {"webhook", "headers", "timeout_s", "per_minute"},
@@ -48,6 +48,8 @@ def _made(spec: object, folder: Path | None, environ: Mapping[str, str]) -> Sink
         kind, colon, rest = spec.partition(":")
         if spec == "stderr":
             return Stderr()
+        if kind in ("http", "https"):
+            kind, rest = "webhook", spec
         if not colon or kind not in ("file", "webhook") or not rest:
             raise UsageError(f"{_shown(kind)} is no kind of sink; write {_FORMS}")
         spec = {kind: rest}
@@ -111,5 +113,5 @@ def _positive(value: object, what: str) -> float:
 
 
 def _shown(word: str) -> str:
-    """A kind that is not known; where it may be the beginning of an address, nothing of it."""
-    return repr(word) if re.fullmatch(r"[a-z-]{1,20}", word) and word not in ("http", "https") else "that"
+    """A kind that is not known; of what may be a secret nothing."""
+    return repr(word) if re.fullmatch(r"[a-z-]{1,20}", word) else "that"
