@@ -7,6 +7,8 @@
                                                         plants causes into public scripts -> results/zoo_inject_calibration.json
     python benchmarks/zoo_score.py --inject --held-out --scripts DIR --trials 30
                                                         into those that are held out -> results/zoo_inject.json
+    python benchmarks/zoo_score.py --inject [--held-out] --scripts DIR --retake N
+                                                        takes a stored trial again (it failed, or something else took the cores)
     python benchmarks/zoo_score.py --inject [--held-out] judges those trials' stored runs anew by today's rules
 
 `--only NAME` keeps to some of the cases. Measuring goes on where it was broken off. A cure's effect is taken in
@@ -44,6 +46,9 @@ def main():
     parser.add_argument("--scripts", type=Path, metavar="DIR", help="where the public repositories lie")
     parser.add_argument("--held-out", action="store_true", help="plant into the scripts that no rule was made with")
     parser.add_argument("--trials", type=int, default=30)
+    parser.add_argument(
+        "--retake", action="append", type=int, metavar="N", help="take the N-th stored trial again; may be repeated"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--output", default=None, help="name in results/, or - for no file")
     options = parser.parse_args()
@@ -182,7 +187,10 @@ def inject(options, parser):
         if options.output != "-":
             write(options.output or name, result)
 
-    if options.scripts is not None:
+    if options.retake:
+        known = json.loads(stored.read_text(encoding="utf-8"))
+        result = trials.retaken(options.scripts, known, options.retake, keep)
+    elif options.scripts is not None:
         result = trials.run(options.scripts, options.trials, options.seed, options.only, options.held_out, keep)
     elif stored.exists():
         result = trials.again(json.loads(stored.read_text(encoding="utf-8")))

@@ -13,6 +13,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from machine import here
+
 from perfkit import api
 from perfkit.advise import calibration
 from perfkit.model.records import Interval
@@ -68,6 +70,23 @@ def run(scripts: Path, count: int, seed: int, only=None, held_out=False, keep=la
     return summary(trials, seed, own)
 
 
+def retaken(scripts: Path, result, numbers, keep=lambda result: None):
+    """The stored trials of these *numbers* (from 1) taken again by the same plans: they failed, or other work took their cores.
+    Also what the script without a plant takes is measured anew.
+    """
+    trials, own, anew = list(result["trials"]), dict(result["scripts"]), {}
+    for number in numbers:
+        was = trials[number - 1]
+        target = where(
+            next(t for t in public.TARGETS if t.name == was["target"].partition("@")[0]), was["plan"]["plant"]
+        )
+        trials[number - 1] = trial(scripts, target, was["plan"], anew) | {"retaken": True}
+        own |= anew
+        print(f"{number} again: {brief(trials[number - 1])}", file=sys.stderr, flush=True)
+        keep(summary(trials, result["seed"], own))
+    return summary(trials, result["seed"], own)
+
+
 def planned(chance, count, only, held_out=False):
     """Pairs of target and plant: every plant as often as the others, targets by chance among those that fit.
 
@@ -116,7 +135,7 @@ def trial(scripts, target, plan, own):
         write_plan(script, plan)
         path = profiled(script, target)
         truths = measured(script, target, plan, arms(plan, profiles.asked(path)[0]))
-        return heard(target.name, plan, truths, path, own[target.name]["findings"])
+        return heard(target.name, plan, truths, path, own[target.name]["findings"]) | here()
 
 
 def arms(plan, findings):
@@ -174,7 +193,8 @@ def again(result):
     }
     trials = [
         t if "failed" in t
-        else heard(t["target"], t["plan"], t["truths"], folder / t["target"] / "runs" / t["run"], own[t["target"]]["findings"])
+        else {key: t[key] for key in ("cpu", "at", "retaken") if key in t}
+        | heard(t["target"], t["plan"], t["truths"], folder / t["target"] / "runs" / t["run"], own[t["target"]]["findings"])
         for t in result["trials"]
     ]  # fmt: skip
     return summary(trials, result["seed"], own)
