@@ -5,7 +5,7 @@
     [tool.perfkit.monitor]
     alerts = ["val/loss > 2.5 for 60s clear 2.3", "run-failed: status failed severity warning"]   # added; a name replaces a default
     default_alerts = true       # the rules that hold unless a person says otherwise
-    sinks = ["stderr", "file:alerts.jsonl", "https://hooks.example.org/…"]
+    sinks = ["stderr", "file:alerts.jsonl", "https://hooks.example.org/…", {webhook = "${URL}", headers = {Authorization = "Bearer ${TOKEN}"}}]
     hang_after = "5m"
     epochs = 20
     total_steps = 10000
@@ -24,7 +24,7 @@ from ...errors import UsageError
 from .health import HANG_AFTER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from ...runs.settings import ProjectSettings
     from ..alerts.rules import Rule
@@ -79,46 +79,21 @@ def asked(
     log_files: Sequence[Path] = (),
 ) -> Asked:
     """Flags, the project's table and defaults together. Raises UsageError."""
+    from ..alerts.settings import rules_of, sinks_of
+
     values = table(settings)
-    folder = settings.file.parent if settings.file else Path()
-    given = [_sink(text, folder) for text in values.get("sinks", ())] + [_sink(text, Path()) for text in sinks]
+    folder = settings.file.parent if settings.file else None
+    where = f"{settings.file}: {TABLE}"
     wanted_s = hang_after_s if hang_after_s is not None else _seconds(values.get("hang_after"))
     return Asked(
-        rules=tuple(_rules(values, alerts)),
-        sinks=tuple(given or [_sink("stderr", folder)]),
+        rules=tuple(rules_of(values, where, flags=alerts)),
+        sinks=tuple(sinks_of(values, where, folder, flags=sinks)),
         hang_after_s=HANG_AFTER_S if wanted_s is None else wanted_s,
         total_steps=total_steps or values.get("total_steps"),
         total_epochs=total_epochs or values.get("epochs"),
         detect=detect and bool(values.get("detect", True)),
         log_files=tuple(log_files),
     )
-
-
-def _rules(values: Mapping[str, Any], flags: Sequence[str]) -> list[Rule]:
-    """Defaults, then the project's, then the flags'; of two with one name the later holds."""
-    from ..alerts.defaults import default_rules
-    from ..alerts.grammar import parse
-
-    rules = default_rules() if values.get("default_alerts", True) else []
-    rules += [parse(text, where=TABLE) for text in values.get("alerts", ())]
-    rules += [parse(text, where="--alert") for text in flags]
-    return list({rule.name: rule for rule in rules}.values())
-
-
-def _sink(text: str, folder: Path) -> Sink:
-    """``stderr``, ``file:PATH`` (relative to *folder*) or an address."""
-    from ..alerts.sinks.file import File
-    from ..alerts.sinks.stderr import Stderr
-    from ..alerts.sinks.webhook import Webhook
-
-    kind, _, rest = text.partition(":")
-    if text == "stderr":
-        return Stderr()
-    if kind == "file" and rest:
-        return File((folder / Path(rest).expanduser()).absolute())
-    if kind in ("http", "https"):
-        return Webhook(text)
-    raise UsageError(f"--sink {kind}: there is no such sink; write stderr, file:PATH or https://…")
 
 
 def _seconds(value: Any) -> float | None:
