@@ -103,7 +103,7 @@ class _Best:
     def _value(self, history: History, epoch: int) -> float | None:
         """The last value that this epoch brought."""
         try:
-            series = history.series(self.metric)
+            series = history.series(self.metric if self._seen is None else self._name)
         except KeyError:
             if self._seen is None and self.epochs >= self.every:
                 raise MonitorError(self._missing(history, epoch)) from None
@@ -198,10 +198,14 @@ class KeepBest:
 
     def epoch_ended(self, history: History, epoch: int) -> bool:
         """Whether this epoch is the best so far and was saved. Raises MonitorError as `StopOn` does, and whatever *save* raises."""
+        before = vars(self._best).copy()
         decision = self._best.judge(history, epoch)
-        if decision.improved:
-            if self._save is not None:
+        if decision.improved and self._save is not None:
+            try:
                 self.saved = self._save()
+            except BaseException:
+                vars(self._best).update(before)  # what is not saved is not the best that was kept
+                raise
             self._saved_epoch = epoch
         self.decisions.append(decision)
         return decision.improved
