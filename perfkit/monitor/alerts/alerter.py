@@ -118,9 +118,9 @@ class Alerter:
             courier.close(deadline_s - time.monotonic())
             if courier.waiting:
                 lost = courier.unsaved
-                kept = [f"{courier.waiting - lost} are kept for the next process"] if courier.waiting > lost else []
-                kept += [f"{lost} are lost with this one"] if lost else []
-                tell(f"{courier.waiting} alerts for {courier.sink.name} are not delivered: {', '.join(kept)}")
+                kept = [f"{courier.waiting - lost} kept for the next process"] if courier.waiting > lost else []
+                kept += [f"{lost} lost with this one"] if lost else []
+                tell(f"not delivered to {courier.sink.name}: {', '.join(kept)}")
 
     # -- how things stand
 

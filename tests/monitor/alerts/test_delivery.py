@@ -221,8 +221,8 @@ def test_a_full_disk_for_the_spool_keeps_alerts_in_memory_and_is_told(receiver, 
     kept = len(spool_of(tmp_path).read_bytes().splitlines())
     assert 0 < kept < 10
     assert done.stderr.count("is kept in memory only: File too large") == 1
-    assert f"60 alerts for webhook 127.0.0.1:{receiver.address[1]}" in done.stderr
-    assert f"are not delivered: {kept} are kept for the next process, {60 - kept} are lost with this one" in done.stderr
+    assert f"not delivered to webhook 127.0.0.1:{receiver.address[1]}" in done.stderr
+    assert f": {kept} kept for the next process, {60 - kept} lost with this one\n" in done.stderr
 
 
 def test_a_line_that_did_not_fit_is_taken_back_whole(tmp_path):
