@@ -117,6 +117,8 @@ def monitor_command(
     total_steps: int | None = None,
     total_epochs: int | None = None,
     detect: bool = True,
+    log_files: Sequence[Path] = (),
+    tee: bool = False,
     stacks: bool = False,
     verbose: bool = False,
     announce: Callable[[str], None] = lambda _line: None,
@@ -139,6 +141,8 @@ def monitor_command(
         total_steps=total_steps,
         total_epochs=total_epochs,
         detect=detect,
+        log_files=log_files,
+        tee=tee,
     )
     request = _request(kind, target, args, results_dir, python, options, stacks=stacks, verbose=verbose)
     return monitor(request, wanted, announce=announce)

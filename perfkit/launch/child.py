@@ -69,8 +69,17 @@ class Child:
         self.interrupted: int | None = None
 
     @classmethod
-    def start(cls, argv: list[str], environ: Mapping[str, str], *, apart: Streams | None = None) -> Child:
-        """Execute *argv* here and now. Raises OSError when it cannot be."""
+    def start(
+        cls,
+        argv: list[str],
+        environ: Mapping[str, str],
+        *,
+        apart: Streams | None = None,
+        outputs: Mapping[str, int] | None = None,
+    ) -> Child:
+        """Execute *argv* here and now. *outputs* are descriptors in the place of ours (``stdout``, ``stderr``). Raises OSError when it cannot
+        be executed.
+        """
         mask = {signal.Signals(s) for s in signal.pthread_sigmask(signal.SIG_BLOCK, COLLECTED)}
         # A parent that ignores SIGCHLD leaves that to us, and the kernel would reap our child unseen.
         ignored = signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN
@@ -78,7 +87,7 @@ class Child:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         prepare = _preparation(mask, ignore_sigchld=ignored)
         canary = Canary(FORWARDED) if apart is None else None
-        settings: dict[str, Any] = {} if apart is None else {**vars(apart), "start_new_session": True}
+        settings: dict[str, Any] = dict(outputs or {}) if apart is None else {**vars(apart), "start_new_session": True}
         try:
             # preexec_fn is safe here: no thread has been started yet.
             process = subprocess.Popen(argv, env=dict(environ), close_fds=False, preexec_fn=prepare, **settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -33,6 +34,19 @@ if TYPE_CHECKING:
 @click.option("--epochs", type=click.IntRange(1), metavar="N", help="Epochs the run will have, for its expected end.")
 @click.option(
     "--total-steps", type=click.IntRange(1), metavar="N", help="Steps the run will have, for its expected end."
+)
+@click.option(
+    "--log-file",
+    "log_files",
+    multiple=True,
+    type=Path,
+    metavar="PATH",
+    help="Read the script's own log there, too. Repeatable.",
+)
+@click.option(
+    "--logs",
+    is_flag=True,
+    help="Read what the script prints also where that goes to a terminal or a pipe (a file is read anyway).",
 )
 @click.option("--no-detect", is_flag=True, help="Only record and alert by rules; no detectors.")
 @script.step_on
@@ -73,6 +87,8 @@ def monitor(kind: str, words: list[str], given: dict[str, Any]) -> int:
         total_steps=given["total_steps"],
         total_epochs=given["epochs"],
         detect=not given["no_detect"],
+        log_files=given["log_files"],
+        tee=given["logs"],
         verbose=bool(given["verbose"]),
         announce=_announcer(quiet=given["quiet"]),
         step_on=script.checked_step_on(given["step_on"]),

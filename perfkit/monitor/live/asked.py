@@ -10,6 +10,7 @@
     epochs = 20
     total_steps = 10000
     detect = true
+    logs = false                # as --logs
 
 A flag goes before the table, the table before the default; alerts and sinks of flags are added to those of the table.
 """
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 TABLE = "[tool.perfkit.monitor]"
 _KINDS: dict[str, type | tuple[type, ...]] = {
     "alerts": list, "sinks": list, "default_alerts": bool, "hang_after": (str, int, float), "epochs": int, "total_steps": int,
-    "detect": bool,
+    "detect": bool, "logs": bool,
 }  # fmt: skip
 
 
@@ -52,6 +53,8 @@ class Asked:
     detect: bool = True
     #: Other files in which the script logs.
     log_files: tuple[Path, ...] = field(default=())
+    #: Whether to read also an output that is no file, by standing in between.
+    tee: bool = False
 
 
 def table(settings: ProjectSettings) -> dict[str, Any]:
@@ -77,6 +80,7 @@ def asked(
     total_epochs: int | None = None,
     detect: bool = True,
     log_files: Sequence[Path] = (),
+    tee: bool = False,
 ) -> Asked:
     """Flags, the project's table and defaults together. Raises UsageError."""
     from ..alerts.settings import rules_of, sinks_of
@@ -93,6 +97,7 @@ def asked(
         total_epochs=total_epochs or values.get("epochs"),
         detect=detect and bool(values.get("detect", True)),
         log_files=tuple(log_files),
+        tee=tee or bool(values.get("logs", False)),
     )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_right
+from collections import deque
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -12,35 +14,72 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..pipeline import Pipeline
+    from .script_logs import Said
     from .steps import Step
 
 
+# So many of the last steps are remembered, to know at which one a line was printed.
+REMEMBERED = 4096
+
+
 class Feed:
-    """Knows what was told last, so that a learning rate is told only where it changes."""
+    """Knows what was told last: a learning rate is told only where it changes, and what perfkit measures is not told again by a log."""
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
         self._offset_ns = time.time_ns() - time.monotonic_ns()
         self._rate: float | None = None
+        self._measured: set[str] = set()
+        self._recent: deque[Step] = deque(maxlen=REMEMBERED)
 
     def utc_ns(self, monotonic_ns: int) -> int:
         """A moment of CLOCK_MONOTONIC as UTC ns, by the clocks as they stood at the start."""
         return monotonic_ns + self._offset_ns
 
-    def steps(self, steps: Sequence[Step], points: int) -> None:
-        """Tell *steps*, in at most so many points; an epoch's end always ends one."""
+    def tell(self, steps: Sequence[Step], said: Sequence[Said], points: int) -> None:
+        """Tell *steps* in at most so many points (an epoch's end always ends one), and between them what the script *said*."""
+        self._recent.extend(steps)
+        placed = [(self._step_of(one), one) for one in said]
         for group in _groups(steps, points):
-            values = _means(group)
-            rate = group[-1].learning_rate
-            if rate is not None and rate != self._rate:
-                self._rate = values["train/learning_rate"] = rate
-            last = group[-1]
-            self._pipeline.values(values, step=last.number, epoch=last.epoch, time_ns=self.utc_ns(last.end_ns))
+            self._tell_group(group)
+            here = [one for step, one in placed if step is not None and step.number <= group[-1].number]
+            self._tell_said(here, group[-1])
+            placed = placed[len(here) :]
+        self._tell_said([one for _, one in placed], self._recent[-1] if self._recent else None)
+
+    def _tell_group(self, group: Sequence[Step]) -> None:
+        values, last = _means(group), group[-1]
+        if last.learning_rate is not None and last.learning_rate != self._rate:
+            self._rate = values["train/learning_rate"] = last.learning_rate
+        self._measured.update(values)
+        self._pipeline.values(values, step=last.number, epoch=last.epoch, time_ns=self.utc_ns(last.end_ns))
+
+    def _tell_said(self, said: Sequence[Said], step: Step | None) -> None:
+        """One point for all of it: of a metric that was printed twice meanwhile the later value holds."""
+        values = {name: value for one in said for name, value in one.values.items() if name not in self._measured}
+        if not values:
+            return
+        last = said[-1]
+        number, epoch = (last.step, last.epoch) if step is None else (step.number, step.epoch or last.epoch)
+        self._pipeline.values(values, step=number, epoch=epoch, time_ns=self.utc_ns(last.at_ns))
+
+    def _step_of(self, one: Said) -> Step | None:
+        """The step after which a line was printed, some time between two looks: where an epoch ended between them, its last."""
+        if not self._recent:
+            return None
+        early, late = (max(0, bisect_right(self._recent, at, key=_end) - 1) for at in (one.since_ns, one.at_ns))
+        while late > early and self._recent[late].epoch != self._recent[early].epoch:
+            late -= 1
+        return self._recent[late]
 
     def sample(self, values: dict[str, float], step: int | None, epoch: int | None) -> None:
         """Tell what the samplers saw, beside the last step."""
         if values:
             self._pipeline.values(values, step=step, epoch=epoch)
+
+
+def _end(step: Step) -> int:
+    return step.end_ns
 
 
 def _groups(steps: Sequence[Step], points: int) -> list[Sequence[Step]]:

@@ -33,10 +33,18 @@ def monitor(request: Request, asked: Asked, *, announce: supervise.Announce = la
     Raises as `supervise.profile` does. Call it in the main thread, before others are started.
     """
     request = replace(request, options={"no_trace": True, **request.options, "stream": True})
-    wanted = Wanted(hang_after_s=asked.hang_after_s, total_steps=asked.total_steps, total_epochs=asked.total_epochs)
+    wanted = Wanted(
+        hang_after_s=asked.hang_after_s,
+        total_steps=asked.total_steps,
+        total_epochs=asked.total_epochs,
+        log_files=asked.log_files,
+        tee=asked.tee,
+    )
     watcher = Watcher(lambda run: opened(run, asked), wanted)
     outcome = supervise.profile(request, announce=announce, surroundings=watcher)
     watcher.close()
+    if watcher.untold:
+        announce(f"warning: {watcher.untold}")
     if watcher.broken:
         announce(f"warning: monitoring ended early: {watcher.broken}")
     if watcher.pipeline is not None and watcher.pipeline.writer.failure:

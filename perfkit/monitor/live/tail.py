@@ -88,3 +88,37 @@ class RankMarks:
         if newest != self._folder:
             self.restarts += self._folder is not None
             self._folder, self._offset = newest, _HEADER_BYTES
+
+
+class Bytes:
+    """New bytes of a file that is appended to, also after it was cut or replaced (rotated): then from its new beginning."""
+
+    def __init__(self, path: Path, *, offset: int | None = None) -> None:
+        self.path = path
+        self._inode, size = _identity(path)
+        self._offset = size if offset is None else offset
+
+    def read(self, most: int = 1 << 20) -> bytes:
+        """At most so many; empty where there is nothing new, or no file."""
+        inode, size = _identity(self.path)
+        if inode != self._inode or size < self._offset:
+            self._inode, self._offset = inode, 0
+        if size == self._offset:
+            return b""
+        try:
+            with self.path.open("rb") as file:
+                file.seek(self._offset)
+                data = file.read(most)
+        except OSError:
+            return b""
+        self._offset += len(data)
+        return data
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """Inode and size; (0, 0) for a file that is not there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0
+    return found.st_ino, found.st_size

@@ -11,7 +11,9 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...launch import dump, pyspy
+from ...launch.child import Child
 from ...launch.supervise import Surroundings
+from ...launch.tee import Tee
 from ...model.monitoring import Event, EventKind, Severity, Status
 from ...runs import layout
 from ..pipeline import Pipeline
@@ -22,19 +24,22 @@ from .health import HANG_AFTER_S, Health
 from .pace import Pace
 from .progress import Progress
 from .samples import Samples, interval_s
-from .steps import LiveSteps
-from .tail import Lines, RankMarks
+from .script_logs import ScriptLogs, own_files
+from .steps import LiveSteps, Step
+from .tail import Bytes, Lines, RankMarks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from ...launch.child import Child, Ended
+    from ...launch.child import Ended
     from ...model.monitoring import RunState
 
 HEARTBEAT_S = 10.0
 # What is left at the end gets so many points, whatever the pace.
 LAST_POINTS = 2000
+# Errors in the script's log that get an event of their own.
+MOST_LOG_ERRORS = 20
 # How often the alerter is told that time has passed, and the groups of the process are looked up.
 TICK_S, GROUPS_S = 1.0, 5.0
 #: In the run's directory: what every thread did when a hang was seen.
@@ -48,6 +53,10 @@ class Wanted:
     hang_after_s: float = HANG_AFTER_S
     total_steps: int | None = None
     total_epochs: int | None = None
+    #: Files in which the script logs, beside its standard output and error.
+    log_files: tuple[Path, ...] = ()
+    #: Whether to stand between the script and its output where that is no file (`launch.tee`).
+    tee: bool = False
 
 
 class Watcher(Surroundings):
@@ -60,6 +69,8 @@ class Watcher(Surroundings):
         self.end: ends.End | None = None
         #: Why the watching ended before the run did; "" where it did not.
         self.broken = ""
+        #: What of the asked could not be done.
+        self.untold = ""
         self.steps = LiveSteps()
         self.progress = Progress(total_steps=self._wanted.total_steps, total_epochs=self._wanted.total_epochs)
         self._ended: Ended | None = None
@@ -67,7 +78,10 @@ class Watcher(Surroundings):
         self._state: RunState = "starting"
         self._dump: dump.StackDump | None = None
         self._dumped = False
+        self._tee: Tee | None = None
         self._hang_at = ""
+        self._log_errors = 0
+        self._cost_s = 0.0
         self._next: dict[str, float] = {}
 
     # -- what supervise calls
@@ -75,7 +89,7 @@ class Watcher(Surroundings):
     def start(self, run: Path, argv: list[str], environ: dict[str, str]) -> Child:
         """Start it as it would start without us, and begin the record."""
         self._oom = ends.OomWatch()
-        child = super().start(run, argv, environ)
+        child = self._start(argv, environ)
         self.run, self._pid = run, child.pid
         now = time.monotonic()
         self._marks, self._samples, self._guests = RankMarks(run), Samples(run), Lines(run / layout.GUESTS)
@@ -84,10 +98,25 @@ class Watcher(Surroundings):
         try:
             self.pipeline = self._opened(run)
             self._feed = Feed(self.pipeline)
+            own = self._tee.copies if self._tee is not None else own_files()
+            self._logs = ScriptLogs([*own, *(Bytes(path) for path in self._wanted.log_files)])
             self._say_status("")
         except Exception as error:  # the run goes on, unwatched
             self._broke(error)
         return child
+
+    def _start(self, argv: list[str], environ: dict[str, str]) -> Child:
+        if not self._wanted.tee:
+            return Child.start(argv, environ)
+        try:
+            self._tee = Tee()
+        except OSError as error:  # closed streams, no descriptors left: the script runs as without --logs
+            self.untold = f"what the script prints is not read: {error.strerror}"
+            return Child.start(argv, environ)
+        try:
+            return Child.start(argv, environ, outputs=self._tee.outputs)
+        finally:
+            self._tee.started()
 
     def tick(self, child: Child) -> None:
         """Look at what is new."""
@@ -101,6 +130,8 @@ class Watcher(Surroundings):
     def ended(self, child: Child, ended: Ended) -> Ended:
         """Keep how it ended; `close` tells it, once run.json says it."""
         self._ended = ended
+        if self._tee is not None:
+            self._tee.finish()
         if self._dump is not None:
             self._dump.stop()
         return ended
@@ -109,11 +140,14 @@ class Watcher(Surroundings):
 
     def _look(self, pid: int) -> None:
         now = time.monotonic()
+        self._logs.collect()
         if self._pace.due(now):
             before = time.thread_time()
-            self._take_steps(now)
+            self._take_news(now)
             self._take_samples(now)
-            self._pace.cost(time.monotonic(), time.thread_time() - before)
+            cost = time.thread_time() - before
+            self._cost_s += cost
+            self._pace.cost(time.monotonic(), cost)
         if self._every("groups", GROUPS_S, now):
             self._oom.look(pid)
             self._hear_guests()
@@ -121,7 +155,21 @@ class Watcher(Surroundings):
         if self.pipeline is not None and self._every("tick", TICK_S, now):
             self.pipeline.tick()
 
-    def _take_steps(self, now: float, points: int | None = None) -> None:
+    def _take_news(self, now: float, *, last: bool = False) -> None:
+        """Steps that have ended, and what the script has said meanwhile."""
+        made = self._steps()
+        said = self._logs.take(last=last)
+        for one in said:
+            if one.values:  # a metric is a sign of life
+                self.health.sign(one.at_ns)
+            elif one.error:
+                self._log_error(one.error)
+        if self._wanted.total_epochs is None and self._logs.total_epochs is not None:
+            self.progress.total_epochs = self._logs.total_epochs
+        if made or said:
+            self._feed.tell(made, [one for one in said if one.values], LAST_POINTS if last else self._pace.points(now))
+
+    def _steps(self) -> list[Step]:
         restarts, wrote = self._marks.restarts, self._marks.last_write_ns
         rows = self._marks.read()
         now_ns = time.monotonic_ns()
@@ -131,14 +179,17 @@ class Watcher(Surroundings):
         if self._marks.last_write_ns > wrote:
             self.health.sign(now_ns)
         made = self.steps.take(rows, now_ns)
-        if not made:
-            return
         for step in made:
             self.health.step(step.end_ns, step.wall_ns)
             self.progress.step(step.number, step.end_ns)
         per_step = self.steps.batches / self.steps.count if self.steps.batches else 1.0
         self.progress.epochs(self.steps.epoch_steps, self.steps.loader_length, per_step)
-        self._feed.steps(made, self._pace.points(now) if points is None else points)
+        return made
+
+    def _log_error(self, text: str) -> None:
+        self._log_errors += 1
+        if self._log_errors <= MOST_LOG_ERRORS:
+            self._tell("note", "warning", "log", f"logged: {text}"[:300], {})
 
     def _hear_guests(self) -> None:
         """A process that cannot record its steps any more says so: from then on nothing can be told from their absence."""
@@ -230,10 +281,12 @@ class Watcher(Surroundings):
     def _close(self, run: Path, pipeline: Pipeline) -> None:
         if not self.broken:
             self._hear_guests()
-            self._take_steps(time.monotonic(), points=LAST_POINTS)
+            self._logs.collect()
+            self._take_news(time.monotonic(), last=True)
             self._next["samples"] = 0.0
             self._take_samples(time.monotonic())
             self._tell_memory(pipeline)
+            self._tell_cost()
         if self._ended is not None and self._pid is not None:
             self.end = ends.end_of(run, self._ended, self._pid, self._oom)
             self._state = self.end.state
@@ -243,6 +296,13 @@ class Watcher(Surroundings):
                 self._tell("fault", "critical", "end", message, self.end.evidence, advice=self.end.advice, alert=False)
             self._say_status(self.end.reason)
         pipeline.close()
+
+    def _tell_cost(self) -> None:
+        """What the watching has cost, in this process."""
+        wall_s = max(time.monotonic() - self._begun, 1e-9)
+        share = self._cost_s / wall_s
+        message = f"watching from outside has taken {100 * share:.2g} % of one core"
+        self._tell("note", "info", "cost", message, {"cpu_s": self._cost_s, "wall_s": wall_s, "share_of_core": share})
 
     def _tell_memory(self, pipeline: Pipeline) -> None:
         """How memory grew with the steps, where there were enough of them."""
