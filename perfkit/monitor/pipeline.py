@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -42,13 +44,18 @@ class Alerter(Protocol):
 
 
 class Pipeline:
-    """Everything that is known of one monitored run goes through here, in order."""
+    """Everything that is known of one monitored run goes through here, in order; from any thread of the process that made it.
+
+    In a process forked from that one (a loader's worker) it does nothing. Detectors that fail are put aside, and the record says so.
+    """
 
     def __init__(self, run: Path, *, watch: Watch | None = None, alerter: Alerter | None = None) -> None:
         self.run = run
         self.history = History()
         self.writer = Writer(run)
         self._watch, self._alerter = watch, alerter
+        self._lock, self._pid = threading.RLock(), os.getpid()
+        self._is_closed = False
 
     def values(
         self,
@@ -60,37 +67,80 @@ class Pipeline:
         time_ns: int | None = None,
     ) -> list[Event]:
         """Values known now (names as people write them); returns what the detectors say about them."""
-        point = self.history.add(values, split=split, step=step, epoch=epoch, time_ns=time_ns)
-        self.writer.point(point)
-        events = self._watch.observe(point) if self._watch else []
-        for event in events:
-            self.event(event)
-        self._note(self._alerter.observe(point) if self._alerter else ())
-        return events
+        if self._is_away:
+            return []
+        with self._lock:
+            point = self.history.add(values, split=split, step=step, epoch=epoch, time_ns=time_ns)
+            self.writer.point(point)
+            events = self._watched(lambda watch: watch.observe(point))
+            for event in events:
+                self.event(event)
+            self._note(self._alerter.observe(point) if self._alerter else ())
+            return events
 
     def event(self, event: Event, *, alert: bool = True) -> None:
         """Something happened. Without *alert* rules do not see it: a status says the same, and one thing is to be told once."""
-        self.history.events.append(event)
-        self.writer.write(event)
-        self._note(self._alerter.event(event) if self._alerter and alert else ())
+        if self._is_away:
+            return
+        with self._lock:
+            self.history.events.append(event)
+            self.writer.write(event, is_judged=alert)
+            self._note(self._alerter.event(event) if self._alerter and alert else ())
 
     def status(self, status: Status) -> None:
         """How the process stands."""
-        self.writer.write(status)
-        self._note(self._alerter.status(status) if self._alerter else ())
+        if self._is_away:
+            return
+        with self._lock:
+            self.writer.write(status)
+            self._note(self._alerter.status(status) if self._alerter else ())
 
     def tick(self) -> None:
         """Time has passed: call it about once a second where values may stop coming."""
-        self._note(self._alerter.tick(time.time_ns()) if self._alerter else ())
+        if self._is_away:
+            return
+        with self._lock:
+            self._note(self._alerter.tick(time.time_ns()) if self._alerter else ())
 
     def close(self) -> None:
-        """No more values: what the detectors say at the end, then the record is closed."""
-        for event in self._watch.finish() if self._watch else ():
-            self.event(event)
-        if self._alerter:
-            self._alerter.close()
-        self.writer.close()
+        """No more values: what the detectors say at the end, then the record is closed. A second call does nothing."""
+        if self._is_away:
+            return
+        with self._lock:
+            for event in self._watched(lambda watch: watch.finish()):
+                self.event(event)
+            self._is_closed = True
+            if self._alerter:
+                self._alerter.close()
+            self.writer.close()
+
+    @property
+    def _is_away(self) -> bool:
+        """Whether there is nothing to do here. Asked before the lock: of a fork, another thread may have had it."""
+        return self._is_closed or os.getpid() != self._pid
+
+    def _watched(self, ask: Callable[[Watch], list[Event]]) -> list[Event]:
+        """What the detectors say."""
+        if self._watch is None:
+            return []
+        try:
+            return ask(self._watch)
+        except Exception as error:  # the monitored program goes on, and so does the record
+            self._watch = None
+            return [_broken(error)]
 
     def _note(self, alerts: Sequence[Alert]) -> None:
         for alert in alerts:
             self.writer.write(alert)
+
+
+def _broken(error: Exception) -> Event:
+    return Event(
+        kind="fault",
+        severity="warning",
+        metric="",
+        source="pipeline",
+        message=f"the detectors failed and were put aside ({type(error).__name__}: {error}); values are still recorded",
+        time_ns=time.time_ns(),
+        monotonic_ns=time.monotonic_ns(),
+    )

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 from ...model.monitoring import Alert
+from ..record import plain
 from .rules import NS_PER_S
 
 ID_LENGTH = 16  # hexadecimal digits of the digest: a collision within a run is out of the question
+#: Bytes of JSON: a receiver takes a message, not a file.
+LARGEST_EVIDENCE = 16 * 1024
 
 
 def identity(alert: Alert) -> str:
@@ -24,8 +26,10 @@ def identity(alert: Alert) -> str:
 def payload(alert: Alert) -> dict[str, Any]:
     """The alert as JSON has it, with its id, its time in words and its line (``text``, which chat services show)."""
     found = {"id": identity(alert), **asdict(alert), "time": _utc(alert.time_ns), "text": line(alert)}
-    plain: dict[str, Any] = json_safe(found)
-    return plain
+    if len(json.dumps(plain(alert.evidence))) > LARGEST_EVIDENCE:
+        found["evidence"] = {"left_out": f"more than {LARGEST_EVIDENCE} bytes; it is in the run's record"}
+    message: dict[str, Any] = plain(found)
+    return message
 
 
 def line(alert: Alert) -> str:
@@ -49,21 +53,6 @@ def lasted(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min" + (f" {whole % 60} s" if whole % 60 else "")
     return f"{whole // 3600} h" + (f" {whole % 3600 // 60} min" if whole % 3600 // 60 else "")
-
-
-def json_safe(value: Any) -> Any:
-    """*value* as standard JSON can hold it: what is not finite becomes "nan", "inf" or "-inf", what is unknown its text."""
-    if isinstance(value, dict):
-        return {str(key): json_safe(one) for key, one in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [json_safe(one) for one in value]
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else str(float(value))
-    if value is None or isinstance(value, bool | str):
-        return value
-    if isinstance(value, int):
-        return int(value)
-    return str(value)
 
 
 def _utc(time_ns: int) -> str:

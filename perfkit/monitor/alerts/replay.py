@@ -21,7 +21,7 @@ def replay(run: Path, rules: Iterable[Rule], *, baseline: Mapping[str, float] | 
     alerter: Alerter | None = None
     alerts: list[Alert] = []
     rules, last_ns = list(rules), 0
-    for entry in record.entries(run):
+    for entry in record.entries(run, judged_only=True):
         if isinstance(entry, dict | Alert):
             continue
         if alerter is None:

@@ -290,6 +290,7 @@ def test_runs_at_the_same_time_have_a_file_each_and_the_next_takes_over_what_the
     assert [entry.message["id"] for entry in last._waiting] == ["1", "3", "2"]
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # it is what is tested
 def test_a_forked_worker_says_nothing_and_leaves_the_spool_alone(receiver, tmp_path):
     receiver.answer = 500
     alerter = Alerter(rules(2), [Webhook(receiver.url)], spool=tmp_path, retry=Retry(first_s=60))
