@@ -36,12 +36,12 @@ _CURVE_STYLES = ("cyan", "yellow", "green", "magenta", "blue", "red")
 _SYMBOLS, _SYMBOLS_ASCII = ("", "●", "▲", "■", "◆", "○"), ("", "o", "^", "#", "+", "@")
 SEVERITY_STYLES = {"critical": "bold red", "warning": "yellow", "info": "dim"}
 _SEVERITIES = ("info", "warning", "critical")
+GOING = ("starting", "running", "hanging")
 STATE_STYLES = {
     "finished": "green", "running": "yellow", "starting": "yellow", "hanging": "red", "failed": "red", "killed": "red", "lost": "red",
 }  # fmt: skip
-#: Facts of a card that say most, in order; of others those that fit.
-_CARD_FIRST = ("model", "name", "class", "type", "framework", "parameters", "trainable_parameters", "dtype", "dtypes", "optimizer", "loss",
-               "batch_size", "learning_rate")  # fmt: skip
+#: Dtypes or devices that are named one by one.
+MOST_KINDS = 3
 _NUMBERED = "123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -96,6 +96,8 @@ def _header(document: dict[str, Any], page: Page) -> None:
     page.rule(clean(" · ".join(["perfkit monitor", *name])), clean(run["id"]))
     word = state["state"] if state else "state unknown"
     page.add((word, STATE_STYLES.get(word, "bold")), (clean(_how_far(document, state, span)), ""))
+    if state and state["note"]:
+        page.add(("note  ", "dim"), (clean(state["note"]), "yellow"))
     if document["card"]:
         page.add(("model ", "dim"), (clean(card_line(document["card"])), ""))
     figures = performance_line(document["performance"])
@@ -112,7 +114,7 @@ def _how_far(document: dict[str, Any], state: dict[str, Any] | None, span: dict[
     if span["epochs"] is not None:
         parts.append(f"{span['epochs']:.4g} epochs")
     parts.append(seconds(span["seconds"]))
-    if state and state["state"] in ("running", "starting", "hanging"):
+    if state and state["state"] in GOING and state["at_utc"]:
         parts.append(f"last heard of {state['at_utc'][:19].replace('T', ' ')} UTC")
         parts += [f"expected end {state['eta_utc'][:19].replace('T', ' ')} UTC"] if state["eta_utc"] else []
     if document["record"]["damaged_lines"]:
@@ -121,34 +123,44 @@ def _how_far(document: dict[str, Any], state: dict[str, Any] | None, span: dict[
 
 
 def card_line(card: dict[str, Any]) -> str:
-    """The model's facts on one line: the telling ones first, then short ones in their order."""
-    order = [key for key in _CARD_FIRST if key in card] + [key for key in card if key not in _CARD_FIRST]
-    told = [text for key in order if (text := _fact(key, card[key]))]
-    return " · ".join(told)
+    """The model's facts (`monitor.card`) on one line."""
+    return " · ".join(text for text in (*_model_facts(card), *_training_facts(card)) if text)
 
 
-def _fact(key: str, fact: Any) -> str:
-    """A fact in a few words; "" for one that has no place on a line."""
-    if isinstance(fact, dict):
-        name = fact.get("name") or fact.get("class")
-        plain = [
-            f"{k} {v:g}" if isinstance(v, float) else f"{k} {v}"
-            for k, v in fact.items()
-            if isinstance(v, int | float | str)
-        ]
-        return f"{key} {name}" if name else f"{key}: {', '.join(plain)}" if 0 < len(plain) <= 3 else ""
-    if isinstance(fact, list | tuple):
-        return (
-            f"{key} {', '.join(map(str, fact))}"
-            if 0 < len(fact) <= 4 and all(isinstance(f, str | int) for f in fact)
-            else ""
+def _model_facts(card: dict[str, Any]) -> list[str]:
+    framework, parameters, trainable = card.get("framework"), card.get("parameters"), card.get("trainable_parameters")
+    words = [_short(card.get("class"))]
+    if isinstance(framework, dict):
+        words.append(" ".join(str(framework[key]) for key in ("name", "version") if framework.get(key)))
+    if isinstance(parameters, int):
+        words.append(f"{count(parameters)} parameters")
+        words += (
+            [f"{count(trainable)} of them trained"] if isinstance(trainable, int) and trainable != parameters else []
         )
-    if fact is None or fact == "" or isinstance(fact, bool):
-        return ""
-    words = key.replace("_", " ")
-    if isinstance(fact, int | float):
-        return f"{count(fact)} {words}" if words.endswith("s") else f"{words} {scales.value(fact)}"
-    return str(fact) if key in ("model", "name", "class", "framework") else f"{words} {fact}"
+    dtypes, devices = card.get("dtypes"), card.get("devices")
+    words.append(", ".join(map(str, dtypes)) if dtypes and len(dtypes) <= MOST_KINDS else "")
+    words.append(
+        f"on {', '.join(map(str, devices))}" if isinstance(devices, list) and 0 < len(devices) <= MOST_KINDS else ""
+    )
+    return words
+
+
+def _training_facts(card: dict[str, Any]) -> list[str]:
+    optimizer, data = card.get("optimizer"), card.get("data")
+    words = []
+    if isinstance(optimizer, dict):
+        rate = optimizer.get("learning_rate")
+        words.append(
+            _short(optimizer.get("class")) + (f" at {scales.value(rate)}" if isinstance(rate, int | float) else "")
+        )
+    if isinstance(data, dict) and isinstance(data.get("batch_size"), int):
+        words.append(f"batches of {data['batch_size']}")
+    return words
+
+
+def _short(name: Any) -> str:
+    """A class's name without its module."""
+    return str(name).rpartition(".")[2] if name else ""
 
 
 def performance_line(performance: dict[str, Any]) -> str:
@@ -225,11 +237,11 @@ def _said(group: groups.Chart, history: History, name: str) -> str:
     import numpy as np
 
     series = history.series(name)
-    values, last = series.values, scales.value(float(series.values[-1]), group.unit)
+    values, last = series.values, scales.value(float(series.values[-1]), group.unit, 3)
     finite = values[np.isfinite(values)]
     if group.better == "none" or not len(finite) or group.role == "performance":
         return last
-    best = scales.value(float(finite.max() if group.better == "up" else finite.min()), group.unit)
+    best = scales.value(float(finite.max() if group.better == "up" else finite.min()), group.unit, 3)
     return last if best == last else f"{last}, best {best}"
 
 

@@ -50,7 +50,7 @@ def compose(run: Run, recorded: Recorded) -> dict[str, Any]:
     document: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "run": _run(run, gaps),
-        "state": _state(recorded),
+        "state": _state(run, recorded),
         "span": _span(history, timeline),
         "card": recorded.cards[-1] if recorded.cards else None,
         "series": [_series(history.series(name)) for name in history],
@@ -60,10 +60,10 @@ def compose(run: Run, recorded: Recorded) -> dict[str, Any]:
         "record": {"damaged_lines": recorded.damaged},
     }
     gaps.note("card", "the record holds no facts of the model")
-    gaps.note("state", "the record holds no status")
+    gaps.note("state", "the record holds no status, and there is no run.json to ask")
     for key, reason in (
         ("state.step", "the last status names no step"), ("state.epoch", "the last status names no epoch"),
-        ("state.eta_utc", "the last status names no expected end"), ("state.pid", "the last status names no process"),
+        ("state.eta_utc", "the last status names no expected end"), ("state.at_utc", "no sign of life was recorded"), ("state.pid", "the last status names no process"),
         ("span.steps", "no value came with a step"), ("span.epochs", "no value came with an epoch"),
         ("series[].first_step", "its values came without a step"), ("series[].last_step", "its values came without a step"),
         ("series[].best", "the metric is not known to be better up or down, or has no finite value"),
@@ -88,12 +88,14 @@ def episodes(alerts: list[Alert], end_ns: int) -> list[Episode]:
         elif key in open_:
             found.append(_episode([*open_.pop(key), alert], ended=True, end_ns=end_ns))
     found += [_episode(changes, ended=False, end_ns=end_ns) for changes in open_.values()]
-    return sorted((e for e in found if e.fired or e.until_ns is None), key=lambda e: e.since_ns)
+    return sorted((e for e in found if e.fired or e.until_ns is None), key=lambda e: (e.since_ns, e.rule, e.metric))
 
 
 def _episode(changes: list[Alert], *, ended: bool, end_ns: int) -> Episode:
     last = changes[-1]
-    fired = [change for change in changes if change.state in ("firing", "no-data")]
+    # A lack of data that went away before anybody was told of it ends in "ok".
+    told = ("firing",) if last.state == "ok" else ("firing", "no-data")
+    fired = [change for change in changes if change.state in told]
     since = min(change.since_ns for change in changes)
     lasts_s = max(0.0, (end_ns - fired[0].time_ns) / 1e9) if fired else 0.0
     return Episode(
@@ -132,19 +134,45 @@ def _run(run: Run, gaps: Gaps) -> dict[str, Any]:
     return row | {"id": info.id, "command": list(info.command), "script": info.script, "exit_code": info.exit_code}
 
 
-def _state(recorded: Recorded) -> dict[str, Any] | None:
-    if not recorded.statuses:
-        return None
-    last = recorded.statuses[-1]
-    return {
-        "state": last.state,
-        "reason": last.reason,
-        "at_utc": utc(last.time_ns),
-        "step": last.step,
-        "epoch": last.epoch,
-        "pid": last.pid,
-        "eta_utc": utc(last.eta_ns) if last.eta_ns else None,
+def _state(run: Run, recorded: Recorded) -> dict[str, Any] | None:
+    """How the run stands: as the record says of one that has ended; of another, what is true of its processes now."""
+    from ..monitor.live.standing import ENDED, standing
+
+    last = recorded.statuses[-1] if recorded.statuses else None
+    told: dict[str, Any] = {
+        "state": None,
+        "reason": "",
+        "note": "",
+        "at_utc": None,
+        "step": None,
+        "epoch": None,
+        "pid": None,
+        "eta_utc": None,
     }
+    if last is not None:
+        told |= {
+            "state": last.state,
+            "reason": last.reason,
+            "at_utc": utc(last.time_ns),
+            "step": last.step,
+            "epoch": last.epoch,
+        }
+        told |= {"pid": last.pid, "eta_utc": utc(last.eta_ns) if last.eta_ns else None}
+    if last is not None and last.state in ENDED:
+        return told
+    try:
+        now = standing(run)
+    except RunError:
+        return told if last is not None else None
+    seen = utc(now.last_sign_ns) if now.last_sign_ns else None
+    told |= {
+        "state": now.state,
+        "reason": now.reason,
+        "note": now.note,
+        "at_utc": seen,
+        "eta_utc": utc(now.eta_ns) if now.eta_ns else None,
+    }
+    return told
 
 
 def _span(history: History, timeline: Timeline) -> dict[str, Any]:

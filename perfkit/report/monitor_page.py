@@ -9,7 +9,7 @@ from .curves import embed, groups, scales
 from .curves.timeline import Timeline
 from .html import page
 from .layout import clean
-from .units import count, seconds
+from .units import seconds
 
 if TYPE_CHECKING:
     from ..monitor.history import History
@@ -168,7 +168,12 @@ def _name(document: dict[str, Any]) -> str:
 
 def _state(document: dict[str, Any]) -> dict[str, str]:
     state = document["state"]
-    return {"word": state["state"], "reason": _text(state["reason"])} if state else {"word": "unknown", "reason": ""}
+    if not state:
+        return {"word": "unknown", "reason": ""}
+    return {
+        "word": state["state"],
+        "reason": _text(" · ".join(word for word in (state["reason"], state["note"]) if word)),
+    }
 
 
 def _sub(document: dict[str, Any]) -> str:
@@ -176,7 +181,7 @@ def _sub(document: dict[str, Any]) -> str:
     parts = [f"run {document['run']['id']}"] if document["run"]["script"] else []
     if span["start_utc"]:
         parts.append(f"{span['start_utc'][:19].replace('T', ' ')} UTC, {seconds(span['seconds'])}")
-    if state and state["state"] in ("running", "starting", "hanging"):
+    if state and state["state"] in ("running", "starting", "hanging") and state["at_utc"]:
         parts.append(f"as it stood at {state['at_utc'][:19].replace('T', ' ')} UTC")
     return " · ".join(parts)
 
@@ -225,7 +230,7 @@ def _figures(document: dict[str, Any]) -> list[dict[str, str]]:
         )
     for what in ("samples", "tokens"):
         if rate := performance[f"perf/{what}_per_s"]:
-            rows.append({"name": "Throughput, median", "value": f"{count(rate['median'])} /s", "note": what})
+            rows.append({"name": "Throughput, median", "value": scales.value(rate["median"], "1/s"), "note": what})
     for place in ("host", "device"):
         if memory := performance[f"system/{place}_memory_bytes"]:
             rows.append({"name": f"Peak {place} memory", "value": scales.value(memory["max"], "bytes"), "note": ""})

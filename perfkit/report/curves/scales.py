@@ -25,9 +25,9 @@ _COUNT = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (_THOUSAND, "k"))
 
 def linear_ticks(low: float, high: float, most: int) -> list[float]:
     """At most *most* round values within [low, high], evenly spaced by 1, 2, 2.5 or 5 times a power of ten."""
-    if not high > low or most < 1:
-        return [low]
     raw = (high - low) / max(1, most)
+    if not 0 < raw < math.inf:
+        return [low]
     power = 10.0 ** math.floor(math.log10(raw))
     for factor in (*_ROUND, 20.0):
         step = factor * power
@@ -92,14 +92,14 @@ def labels(ticks: Sequence[float], unit: str = "") -> list[str]:
     return [f"{text} {name}".rstrip() if number else "0" for text, number in zip(texts, scaled, strict=True)]
 
 
-def value(number: float, unit: str = "") -> str:
-    """One value as people read it: four significant digits and its unit; ``NaN``, ``∞`` as such."""
+def value(number: float, unit: str = "", digits: int = 4) -> str:
+    """One value as people read it: some significant digits and its unit; ``NaN``, ``∞`` as such."""
     if math.isnan(number):
         return "NaN"
     if math.isinf(number):
         return "∞" if number > 0 else "-∞"
     size, name = scale_of(abs(number), unit)
-    return f"{_plain(number / size)} {name}".rstrip()
+    return f"{_plain(number / size, digits)} {name}".rstrip()
 
 
 def span(low: float, high: float, unit: str = "") -> str:
@@ -109,6 +109,7 @@ def span(low: float, high: float, unit: str = "") -> str:
     return f"{first if first == last else f'{first}–{last}'} {name}".rstrip()
 
 
-def _plain(number: float) -> str:
-    text = f"{number:.4g}"
-    return text if "e" not in text else f"{number:.2e}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
+def _plain(number: float, digits: int = 4) -> str:
+    """Significant digits; a power of ten without its zeros and plus."""
+    mantissa, e, power = f"{number:.{digits}g}".partition("e")
+    return f"{mantissa}e{int(power)}" if e else mantissa

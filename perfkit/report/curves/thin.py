@@ -49,8 +49,9 @@ def extremes(values: NDArray[np.float64], most: int) -> Thin:
     odd = padded((~finite).astype(np.float64), 0.0)
     first_odd = (offsets + odd.argmax(axis=1))[odd.any(axis=1)]
     counts = padded(finite.astype(np.float64), 0.0).sum(axis=1)
-    sums = padded(np.where(finite, values, 0.0), 0.0).sum(axis=1)
-    means = np.divide(sums, counts, out=np.full(rows, np.nan), where=counts > 0)
+    # Divided before they are added: the sum of values near the end of what a float holds would be infinite.
+    parts = padded(np.where(finite, values, 0.0), 0.0) / np.maximum(counts, 1.0)[:, None]
+    means = np.where(counts > 0, parts.sum(axis=1), np.nan)
     # In a bucket without a finite value argmin and argmax name its first value, which is odd and kept anyway.
     kept = np.unique(np.concatenate([[0], least, greatest, first_odd, [n - 1]]).astype(np.int64))
     return Thin(kept=kept, bucket=bucket, centres=np.minimum(offsets + bucket // 2, n - 1), means=means)

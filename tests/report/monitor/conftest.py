@@ -1,22 +1,31 @@
 """Monitored runs whose values are known: no randomness but a fixed generator's, no clock but the one that is given."""
 
+import shutil
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from perfkit.model.monitoring import Alert, Event, Point, Status
 from perfkit.monitor import record
+from perfkit.report.monitor_document import compose
+from perfkit.runs.reader import Run
 
 START_NS = 1_767_225_600_000_000_000  # 2026-01-01T00:00:00Z
 STEP_NS = 20_000_000
 CARD = {
-    "model": "MLP", "framework": "torch 2.13", "parameters": 9610, "dtypes": ["float32"], "optimizer": {"name": "Adam", "learning_rate": 0.001},
+    "framework": {"name": "torch", "version": "2.13.0"}, "class": "train.MLP", "layers_total": 3,
     "layers": [
-        {"name": "0", "type": "Linear", "shape": [64, 128], "parameters": 8320},
-        {"name": "2", "type": "Linear", "shape": [128, 10], "parameters": 1290},
+        {"name": "0", "class": "torch.nn.Linear", "parameters": 8320, "trainable": 8320, "shapes": [[128, 64], [128]], "dtype": "float32"},
+        {"name": "1", "class": "torch.nn.ReLU", "parameters": 0, "trainable": 0, "shapes": [], "dtype": None},
+        {"name": "2", "class": "torch.nn.Linear", "parameters": 1290, "trainable": 1290, "shapes": [[10, 128], [10]], "dtype": "float32"},
     ],
-    "data": {"batch_size": 32, "samples": 1437}, "file_sha256": "9f86d081884c7d65",
+    "parameters": 9610, "trainable_parameters": 9610, "parameter_bytes": 38440, "dtypes": {"float32": 9610}, "devices": ["cpu"],
+    "optimizer": {"class": "torch.optim.Adam", "learning_rate": 0.001, "settings": {"betas": [0.9, 0.999], "weight_decay": 0}},
+    "data": {"class": "torch.utils.data.DataLoader", "batch_size": 32, "samples": 1437}, "file": None,
+    "fingerprints": {"structure": "9f86d081884c7d65", "weights": "60303ae22b998861"},
 }  # fmt: skip
 
 
@@ -128,3 +137,109 @@ def digits(path, *, steps=600, per_epoch=50):
     made.status(steps - 1, "finished", epoch=steps // per_epoch)
     made.writer.close()
     return path
+
+
+@pytest.fixture
+def writing():
+    """``writing(path)``: a record to be written point by point."""
+    return Writing
+
+
+@pytest.fixture(scope="session")
+def digits_run(tmp_path_factory):
+    """The run that `digits` describes."""
+    return digits(tmp_path_factory.mktemp("runs") / "20260101T000000Z-digits-a1b2c3")
+
+
+@pytest.fixture(scope="session")
+def digits_recorded(digits_run):
+    return record.read(digits_run)
+
+
+@pytest.fixture(scope="session")
+def digits_document(digits_run, digits_recorded):
+    return compose(Run(digits_run), digits_recorded)
+
+
+CHROMIUM_FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync", "--disable-dev-shm-usage", "--hide-scrollbars",
+)  # fmt: skip
+#: Run before a page's own scripts: what a person would see as an error, and what the policy had to stop.
+WITNESS = """
+window.seen = {errors: [], violations: [], alerts: []};
+addEventListener("error", (event) => seen.errors.push(String(event.message)), true);
+addEventListener("unhandledrejection", (event) => seen.errors.push(String(event.reason)));
+document.addEventListener("securitypolicyviolation", (event) => seen.violations.push(event.violatedDirective + " " + event.blockedURI));
+window.alert = (text) => seen.alerts.push(String(text));
+"""
+
+
+class Browser:
+    """Debian's chromium, headless, with a window of a size that each test sets."""
+
+    def __init__(self, driver):
+        self.driver = driver
+        driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": WITNESS})
+
+    def open(self, path, *, width=1280, height=900, theme="light"):
+        self.driver.execute_cdp_cmd(
+            "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": theme}]}
+        )
+        self.driver.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600},
+        )
+        self.driver.get(path.as_uri())
+        self.frame()
+        return self
+
+    def js(self, script, *args):
+        return self.driver.execute_script(script, *args)
+
+    def all(self, css):
+        return self.driver.find_elements("css selector", css)
+
+    def one(self, css):
+        return self.driver.find_element("css selector", css)
+
+    def frame(self):
+        """Wait until what was asked for has been drawn."""
+        self.driver.execute_async_script(
+            "const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(done));"
+        )
+
+    def texts(self, css):
+        return self.js("return Array.from(document.querySelectorAll(arguments[0]), (e) => e.textContent.trim())", css)
+
+    def until(self, condition, seconds=5.0):
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, "it did not come about"
+            time.sleep(0.02)
+
+    def assert_clean(self):
+        """No error in a script, nothing that the policy had to stop, nothing in the console."""
+        assert self.js("return seen") == {"errors": [], "violations": [], "alerts": []}
+        assert [entry for entry in self.driver.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")] == []
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A browser, or a skip that says what is missing."""
+    selenium = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    guide = shutil.which("chromedriver")
+    if not program or not guide:
+        pytest.skip("chromium and chromedriver are not installed (Debian: apt-get install chromium chromium-driver)")
+    from selenium.webdriver.chrome.service import Service
+
+    options = selenium.ChromeOptions()
+    for flag in CHROMIUM_FLAGS:
+        options.add_argument(flag)
+    options.binary_location = program
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = selenium.Chrome(options=options, service=Service(guide))
+    driver.set_script_timeout(20)
+    yield Browser(driver)
+    driver.quit()

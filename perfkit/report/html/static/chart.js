@@ -2,6 +2,7 @@
 {
   const { html, svg, format } = perfkit;
   const FEW = 40; // a curve with no more points also shows them as dots
+  const MANY = 400; // one with more is drawn thinner, so that others are seen beside it
   const TOP = 8;
   const BOTTOM = 24;
 
@@ -165,7 +166,7 @@
     axes() {
       const out = [];
       const floor = this.height - BOTTOM;
-      const [ticks, words] = format.axis(this.span[0], this.span[1], Math.max(2, Math.floor((floor - TOP) / 34)), this.spec.unit, this.log);
+      const [ticks, words] = format.axis(this.span[0], this.span[1], Math.max(2, Math.floor((floor - TOP) / 27)), this.spec.unit, this.log);
       ticks.forEach((tick, at) => {
         const y = Math.round(this.y(tick)) + 0.5;
         if (y < 0 || y > floor + 1) return;
@@ -205,8 +206,8 @@
     curve(series) {
       const share = this.stack.smoothing;
       const smooth = share > 0 ? this.smooth(series, share) : null;
-      const raw = smooth ? " raw" : "";
       const [first, last] = this.visible(series);
+      const raw = smooth ? " raw" : last - first > MANY ? " many" : "";
       const index = Array.from({ length: last - first + 1 }, (_, at) => first + at);
       const drawn = this.path(series, index, series.values.subarray(first, last + 1));
       const out = [svg("path", { d: drawn.line, class: `curve s-${series.color}${raw}`, "stroke-dasharray": series.dash || null, "data-name": series.name })];

@@ -6,8 +6,8 @@
   const ROUND = [1, 2, 2.5, 5, 10, 20];
 
   const linearTicks = (low, high, most) => {
-    if (!(high > low) || most < 1) return [low];
     const raw = (high - low) / Math.max(1, most);
+    if (!(raw > 0 && raw < Infinity)) return [low];
     const power = 10 ** Math.floor(Math.log10(raw));
     for (const factor of ROUND) {
       const step = factor * power;
@@ -46,7 +46,7 @@
   const plain = (number, digits) => {
     if (number === 0) return "0";
     const size = Math.abs(number);
-    if (size >= 1e5 || size < 1e-4) return number.toExponential(2).replace("e+", "e");
+    if (size >= 1e5 || size < 1e-4) return String(Number(number.toPrecision(digits)).toExponential()).replace("e+", "e");
     return String(Number(number.toPrecision(digits)));
   };
 

@@ -83,7 +83,13 @@
       });
     }
     stack.drawNow();
-    new ResizeObserver(stack.draw).observe(document.getElementById("charts"));
+    const place = document.getElementById("charts");
+    let width = place.clientWidth;
+    new ResizeObserver(() => {
+      if (place.clientWidth === width) return; // only its height has changed, by what was drawn
+      width = place.clientWidth;
+      stack.draw();
+    }).observe(place);
     addEventListener("beforeprint", () => stack.drawNow());
   }
 }
