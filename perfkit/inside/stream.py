@@ -6,7 +6,6 @@ itself, ``.item()``, would wait for all that was launched before, also when the 
 kind of device, or a learning rate that is a number on a device, is not read; a fact says so.
 """
 
-import sys
 from struct import Struct
 from threading import get_ident
 
@@ -27,8 +26,7 @@ class Stream(Losses):
         Losses.__init__(self, session, torch)
         self._plain = torch.Tensor
         self._rates = {}  # optimizer's number -> the rate last marked
-        self._buffer = None  # page-locked, made at the first loss on a CUDA device
-        self._free, self._pending = [], []  # slots; (slot, event, time, thread)
+        self._late = None  # Late, made at the first loss on a CUDA device
         self._unread = set()
 
     def arm(self, watch):
@@ -48,8 +46,8 @@ class Stream(Losses):
             return
         if self._scaled is not None and self._scaled[0]() is tensor:
             tensor = self._scaled[1]
-        if self._pending:
-            self._read_completed()
+        if self._late is not None:
+            self._late.read_completed()
         if type(tensor) is not self._plain:  # a distributed one would talk to the other ranks
             self._pass_over("a loss", type(tensor).__name__)
         elif tensor.is_cpu:
@@ -63,25 +61,9 @@ class Stream(Losses):
         self._session.rows.append(_pack_value(at_ns, marks.LOSS | thread, value, 0))
 
     def _copy(self, tensor):
-        cuda = self._torch.cuda
-        if cuda.is_current_stream_capturing():
-            return
-        if self._buffer is None:
-            self._buffer = self._torch.empty(SLOTS, dtype=self._torch.float32, pin_memory=True)
-            self._free = [(index, self._buffer[index], cuda.Event()) for index in range(SLOTS)]
-        if not self._free:
-            return
-        slot = self._free.pop()
-        slot[1].copy_(tensor.detach().reshape(()), non_blocking=True)
-        slot[2].record()
-        self._pending.append((slot, now_ns(), self._session.threads[get_ident()]))
-
-    def _read_completed(self):
-        pending = self._pending
-        while pending and pending[0][0][2].query():
-            slot, at_ns, thread = pending.pop(0)
-            self._mark(at_ns, thread, slot[1].item())
-            self._free.append(slot)
+        if self._late is None:
+            self._late = for_cuda(self._torch, self._mark)
+        self._late.copy(tensor.detach().reshape(()), now_ns(), self._session.threads[get_ident()])
 
     def _pass_over(self, what, why):
         if (what, why) not in self._unread:
@@ -124,12 +106,48 @@ class Stream(Losses):
 
     def finish(self):
         """What has arrived by now; nothing is waited for."""
-        if "torch" in sys.modules and self._pending:
-            self._read_completed()
+        if self._late is not None:
+            self._late.read_completed()
 
     def forget_after_fork(self):
         """The losses are the parent's, and a device cannot be used in a forked child."""
         Losses.forget_after_fork(self)
         self._rates.clear()
-        self._parents = self._buffer, self._free, self._pending  # never given back: that would speak to the device
-        self._buffer, self._free, self._pending = None, [], []
+        self._parents, self._late = self._late, None  # never given back: that would speak to the device
+
+
+class Late:
+    """Numbers on their way from a device, generic over where they go, so that it can be tested where there is no GPU.
+
+    *slots* are pairs of a one-number tensor on the host and an event with ``record()`` and ``query() -> bool``; ``may_copy()`` says whether
+    copying is allowed now (not while a graph is being captured); ``emit(time_ns, thread, value)`` takes what has arrived.
+    """
+
+    def __init__(self, slots, may_copy, emit):
+        self._free, self._pending = list(slots), []
+        self._may_copy, self._emit = may_copy, emit
+
+    def copy(self, number, at_ns, thread):
+        """Launch the copy of a tensor of one number. Without a free slot the device is far behind, and this one is passed over."""
+        if not self._free or not self._may_copy():
+            return
+        slot = self._free.pop()
+        slot[0].copy_(number, non_blocking=True)
+        slot[1].record()
+        self._pending.append((slot, at_ns, thread))
+
+    def read_completed(self):
+        """Emit what has arrived, in the order of its launching."""
+        pending = self._pending
+        while pending and pending[0][0][1].query():
+            slot, at_ns, thread = pending.pop(0)
+            self._emit(at_ns, thread, slot[0].item())
+            self._free.append(slot)
+
+
+def for_cuda(torch, emit):
+    """Slots in page-locked memory, for the current stream of each loss's device."""
+    cuda = torch.cuda
+    buffer = torch.empty(SLOTS, dtype=torch.float32, pin_memory=True)
+    slots = [(buffer[index], cuda.Event()) for index in range(SLOTS)]
+    return Late(slots, lambda: not cuda.is_current_stream_capturing(), emit)
