@@ -54,7 +54,7 @@ class Writer:
         self._is_torn = False
         self._fd = -1
         try:
-            self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o644)
+            self._fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o644)
             self._end_torn_line()
         except OSError as error:
             self.failure = f"{self.path}: {error.strerror}"
@@ -125,8 +125,10 @@ class Writer:
     def _end_torn_line(self) -> None:
         """A writer before us may have been killed in the middle of a line: what we write must not become part of it."""
         size = os.fstat(self._fd).st_size
-        if size and os.pread(self._fd, 1, size - 1) != b"\n":
-            os.write(self._fd, b"\n")
+        with self.path.open("rb") as file:
+            file.seek(max(0, size - 1))
+            if file.read(1) not in (b"", b"\n"):
+                os.write(self._fd, b"\n")
 
 
 @dataclass

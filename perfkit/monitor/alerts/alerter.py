@@ -81,7 +81,7 @@ class Alerter:
         self._standings = [Standing(rule) for rule in self.rules if isinstance(rule.when, OnStatus)]
         self._silences = [Silence(r, r.when.metric, now()) for r in self.rules if isinstance(r.when, Absence)]
         self._event_rules = [(rule, rule.when) for rule in self.rules if isinstance(rule.when, OnEvent)]
-        self._restore(before)
+        self._restore(before, now())
         self._couriers = [Courier(sink, Spool(_spool_file(spool, sink)), tell, retry=retry) for sink in sinks]
         self._set_due()
         if self._couriers:
@@ -231,7 +231,7 @@ class Alerter:
         if due_ns is not None and due_ns < self._due_ns:
             self._due_ns = due_ns
 
-    def _restore(self, before: Iterable[Alert]) -> None:
+    def _restore(self, before: Iterable[Alert], now_ns: int) -> None:
         last = {(alert.rule, alert.metric): alert for alert in before}
         rules = {rule.name: rule for rule in self.rules}
         for (name, metric), alert in last.items():
@@ -240,6 +240,8 @@ class Alerter:
                 watched.machine.restore(alert.state, alert.since_ns, alert.time_ns - round(alert.duration_s * NS_PER_S))
                 watched.severity, watched.value, watched.trouble = alert.severity, alert.value, alert.message
                 watched.evidence = dict(alert.evidence)
+                if isinstance(watched, Happening):
+                    watched.go_on(now_ns)
 
     def _find(self, rule: Rule, metric: str) -> Watched:
         if isinstance(rule.when, OnEvent):

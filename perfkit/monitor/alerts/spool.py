@@ -92,8 +92,9 @@ class Spool:
 
     def sync(self) -> None:
         """Have the disk itself hold it. The one method that may be called beside the others: a disk may take its time."""
-        if self._file is not None:
-            self._file.sync()
+        file = self._file
+        if file is not None:
+            file.sync()
 
     def close(self) -> None:
         """Let go of the file; what waits stays in it."""
@@ -172,13 +173,13 @@ class Spool:
 
     def _compact(self) -> None:
         """Write the file anew, without what was delivered, where it has grown large."""
-        if self._file is None or self._file.size <= self._compact_bytes:
-            return
-        lines = [{"id": entry.message["id"], "alert": entry.message} for entry in self._waiting]
-        data = _joined([*lines, *([{"dropped": self.dropped}] if self.dropped else [])])
-        # However much waits, it is written anew only when as much again has come.
-        self._compact_bytes = max(self._largest_bytes, 2 * len(data))
         try:
+            if self._file is None or self._file.size <= self._compact_bytes:
+                return
+            lines = [{"id": entry.message["id"], "alert": entry.message} for entry in self._waiting]
+            data = _joined([*lines, *([{"dropped": self.dropped}] if self.dropped else [])])
+            # However much waits, it is written anew only when as much again has come.
+            self._compact_bytes = max(self._largest_bytes, 2 * len(data))
             self._file.replace(data)
         except OSError:  # the old file is whole and goes on
             return

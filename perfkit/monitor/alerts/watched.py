@@ -179,6 +179,11 @@ class Happening(Watched):
         self._when = rule.when
         self._count = 0
 
+    def go_on(self, time_ns: int) -> None:
+        """It fires since an earlier process: from now on no more may come."""
+        self._count = int(self.evidence.get("events", 1))
+        self._await(time_ns)
+
     def take(self, event: Event) -> Change | None:
         """An event about its metric."""
         if self._when.matches(event.kind, event.severity, event.metric, event.source):
@@ -199,11 +204,15 @@ class Happening(Watched):
         change = self.machine.beyond(event.time_ns)
         if was_firing and is_worse:
             change = self.machine.again(event.time_ns)
-        if self.machine.state == "firing" and self.rule.keep_firing_s:
-            self.present = f"no more of it for {lasted(self.rule.keep_firing_s)}"
-            self.machine.back(event.time_ns)
+        self._await(event.time_ns)
         self.evidence["events"] = self._count
         return change
+
+    def _await(self, time_ns: int) -> None:
+        """It is over when no more have come for keep_firing_s, where the rule has that."""
+        if self.machine.state == "firing" and self.rule.keep_firing_s:
+            self.present = f"no more of it for {lasted(self.rule.keep_firing_s)}"
+            self.machine.back(time_ns)
 
     def _note(self, event: Event) -> None:
         self.trouble = event.message

@@ -77,7 +77,8 @@ class Receiver:
 
 
 @pytest.fixture
-def receiver():
+def receiver(monkeypatch):
+    monkeypatch.setenv("no_proxy", "*")
     made = Receiver().start()
     yield made
     made.let_go.set()

@@ -272,6 +272,15 @@ def test_what_fires_already_does_not_fire_again_after_a_restart():
     assert second.value(24, 1.0, "train/loss") == ["resolved"]
 
 
+def test_events_that_fired_before_a_restart_are_over_when_no_more_come_after_it():
+    first = Bench("odd: event anomaly keep 60s")
+    first.event(10, "anomaly")
+    second = Bench("odd: event anomaly keep 60s", before=first.said)
+    assert second.tick(59) == []
+    assert second.tick(61) == ["resolved"]
+    assert second.said[0].duration_s == 50
+
+
 def test_what_was_over_before_a_restart_fires_anew():
     first = Bench("val/loss > 2.5")
     first.values((1, 3.0), (2, 2.0))

@@ -28,21 +28,29 @@ class File:
         data = json.dumps(message, separators=(",", ":")).encode() + b"\n"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o644)
+            torn = _is_torn(self.path)
+            fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o644)
             try:
-                _append(fd, data)
+                _append(fd, b"\n" + data if torn else data)
             finally:
                 os.close(fd)
         except OSError as error:
             raise Down(error.strerror or type(error).__name__) from error
 
 
+def _is_torn(path: Path) -> bool:
+    """Whether a writer before was killed in the middle of a line."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - 1))
+            return file.read(1) not in (b"", b"\n")
+    except FileNotFoundError:
+        return False
+
+
 def _append(fd: int, data: bytes) -> None:
-    """*data* at the end, behind a line break where a writer before was killed in the middle of a line."""
-    size = os.fstat(fd).st_size
-    if size and os.pread(fd, 1, size - 1) != b"\n":
-        data = b"\n" + data
-    done = 0
+    size, done = os.fstat(fd).st_size, 0
     try:
         while done < len(data):
             done += os.write(fd, data[done:])

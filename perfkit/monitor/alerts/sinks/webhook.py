@@ -79,7 +79,7 @@ def _host(url: str) -> str:
         host, port = parts.hostname, parts.port
     except ValueError:
         host, port, parts = None, None, urlsplit("")
-    if parts.scheme not in ("http", "https") or not host or not url.isprintable() or " " in url:
+    if parts.scheme not in ("http", "https") or not host or not url.isascii() or not url.isprintable() or " " in url:
         raise UsageError(
             "webhook: the address is no http:// or https:// URL (it is not shown, it may hold a secret); mend it"
         )
