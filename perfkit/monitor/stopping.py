@@ -74,6 +74,7 @@ class _Best:
         self.best_epoch: int | None = None
         self.waited = 0
         self.epochs = 0
+        self._quiet = 0  # epochs since the last value
         self._seen: int | None = None
         self._name = canonical(metric)
 
@@ -81,11 +82,12 @@ class _Best:
         """Look at the epoch that ended. Raises MonitorError if the metric should be there and has never been."""
         self.epochs += 1
         value = self._value(history, epoch)
+        self._quiet = 0 if value is not None else self._quiet + 1
         improved = value is not None and self._improves(value)
         if improved:
             self.bar = self.best = value
             self.best_epoch, self.waited = epoch, 0
-        elif value is not None or self.epochs % self.every == 0:
+        elif value is not None or self._quiet % self.every == 0:
             self.waited += 1
         return Decision(
             epoch=epoch, metric=self._name, value=value, improved=improved, best=self.best, best_epoch=self.best_epoch,

@@ -78,7 +78,11 @@ def _binary(settings: ClassSettings, true: Array, pred: Array) -> Read:
         score = positive_score(pred, kind, column)
         said = score > threshold_of(kind, settings.threshold)
         readings[kind] = Batch(
-            true=hits.astype(np.int64), pred=said.astype(np.int64), predicted=~np.isnan(score), scores=score, hits=hits
+            true=hits.astype(np.int64),
+            pred=said.astype(np.int64),
+            predicted=~np.isnan(score),
+            scores=score if settings.ranks(1) else None,
+            hits=hits,
         )
     return Read(size=len(true), readings=readings, true_labels=_labels_in(true), pred_labels=pred_labels)
 
@@ -99,9 +103,10 @@ def _multiclass(settings: ClassSettings, true: Array, pred: Array) -> Read:
     said = names[pred.argmax(axis=1)]
     predicted = _readable(pred)
     readings: dict[Scores, Batch] = {}
+    ranked = settings.ranks(len(names))
     for kind in kinds:
-        scores = probabilities(pred, kind, exclusive=True) if settings.curves else None
-        hits = index[:, None] == np.arange(len(names)) if settings.curves else None
+        scores = probabilities(pred, kind, exclusive=True) if ranked else None
+        hits = index[:, None] == np.arange(len(names)) if ranked else None
         readings[kind] = Batch(true=true, pred=said, predicted=predicted, scores=scores, hits=hits)
     return Read(size=len(true), readings=readings, true_labels=_labels_in(true))
 
@@ -117,13 +122,14 @@ def _multilabel(settings: ClassSettings, truth: Array, pred: Array) -> Read:
         return Read(size=0, readings={})
     true = _indicators(truth, "y_true")
     readings: dict[Scores, Batch] = {}
+    ranked = settings.ranks(pred.shape[1])
     for kind in possible(pred, settings.scores, exclusive=False):
         if kind == "labels":
             readings[kind] = Batch(true=true, pred=_indicators(pred, "y_pred"), predicted=_all(true))
             continue
         said = pred > threshold_of(kind, settings.threshold)
         predicted = _readable(pred)
-        scores = probabilities(pred, kind, exclusive=False) if settings.curves else None
+        scores = probabilities(pred, kind, exclusive=False) if ranked else None
         readings[kind] = Batch(true=true, pred=said, predicted=predicted, scores=scores, hits=true)
     return Read(size=len(true), readings=readings)
 

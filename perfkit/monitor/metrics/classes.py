@@ -12,6 +12,7 @@ from .arrays import Array
 from .base import Average, Scores, of_class
 from .batches import Batch, Read, read
 from .counts import IndicatorCounts, LabelCounts
+from .ranking import Ranking
 from .rates import RATES, Three, averaged, rates
 from .reading import ORDER
 from .settings import ClassSettings, ClassTask, settings_of
@@ -34,6 +35,8 @@ class ClassCounts:
         zero_division: 0.0, 1.0 or NaN, the value where nothing was predicted (precision), nothing is real (recall) or both (F1).
         scores: what y_pred holds: "labels", "probabilities" or "logits"; None: see `monitor.metrics.reading`.
         ignore: a label of y_true whose samples are left out, such as -100.
+        curves: whether auc and average_precision are computed where scores are given (`monitor.metrics.ranking`); None: for binary tasks
+            and for at most MAX_RANKED_CLASSES classes. Of several classes each is ranked against the rest.
 
     Multi-label accuracy is that of whole rows, as in scikit-learn; ``label_accuracy`` is that of single labels.
 
@@ -50,16 +53,18 @@ class ClassCounts:
         zero_division: float = 0.0,
         scores: Scores | None = None,
         ignore: Any = None,
+        curves: bool | None = None,
     ) -> None:
         self.settings: ClassSettings = settings_of(
             task, classes, positive, average=average, threshold=float(threshold), zero_division=float(zero_division),
-            scores=scores, ignore=ignore, curves=False,
+            scores=scores, ignore=ignore, curves=curves,
         )  # fmt: skip
         self.reset()
 
     def reset(self) -> None:
         """Forget all batches, keep the settings."""
         self._tallies: dict[Scores, Tally] = {}
+        self._rankings: dict[Scores, Ranking] = {}
         self._true_labels: frozenset[Any] = frozenset()
         self._pred_labels: frozenset[Any] = frozenset()
         #: Samples whose scores held NaN: they count as predicted nothing.
@@ -81,6 +86,8 @@ class ClassCounts:
         for kind, tally in self._tallies.items():
             one = batch.readings[kind]
             tally.add(one.true, one.pred, one.predicted)
+            self._rank(kind, one)
+        self._rankings = {kind: ranking for kind, ranking in self._rankings.items() if kind in alive}
         self.unreadable += int(np.count_nonzero(~batch.readings[alive[-1]].predicted))
 
     def merge(self, other: ClassCounts) -> None:
@@ -98,6 +105,10 @@ class ClassCounts:
         for kind in alive:
             tally = self._tallies[kind] = mine.get(kind) or self._tally(other._tallies[kind])
             tally.merge(other._tallies[kind])  # type: ignore[arg-type]  # the same settings, so the same class
+            if kind in other._rankings:
+                theirs = other._rankings[kind]
+                self._rankings.setdefault(kind, theirs.empty()).merge(theirs)
+        self._rankings = {kind: ranking for kind, ranking in self._rankings.items() if kind in alive}
         self.unreadable += other.unreadable
 
     # -- reading
@@ -133,12 +144,22 @@ class ClassCounts:
         return 1 - wrong / (tally.count * tally.width)
 
     def compute(self) -> dict[str, float]:
-        """accuracy, precision, recall and f1; per class (``recall[3]``) where the average is None. Empty before the first sample."""
+        """accuracy, precision, recall, f1 and, from scores, auc and average_precision; per class (``recall[3]``) where the average is None. Empty before the first sample."""
         if not self._tallies:
             return {}
         tally = self._tallies[self.reading or "labels"]
         labels, counts = self._counts()
-        return {"accuracy": tally.right / tally.count, **self._rates(labels, counts)}
+        ranking = self._rankings.get(self.reading or "labels")
+        return {
+            "accuracy": tally.right / tally.count,
+            **self._rates(labels, counts),
+            **(ranking.named(self.settings.over) if ranking else {}),
+        }
+
+    def bounds(self) -> dict[str, float]:
+        """By how much auc and average_precision of a class can be off, at most: 0 while all scores are kept, see `monitor.metrics.ranking`."""
+        ranking = self._rankings.get(self.reading or "labels")
+        return ranking.bounds() if ranking else {}
 
     def per_class(self) -> dict[str, float]:
         """precision, recall and f1 of each class, whatever the average."""
@@ -164,6 +185,17 @@ class ClassCounts:
         here = [i for i, label in enumerate(labels) if label == self.settings.positive]
         right, true, pred = (c[here] if here else np.zeros(1, dtype=np.int64) for c in counts)
         return {name: float(value[0]) for name, value in rates((right, true, pred), zero_division).items()}
+
+    def _rank(self, kind: Scores, batch: Batch) -> None:
+        """Collect scores to rank by, where a batch has them."""
+        if batch.scores is None or batch.hits is None:
+            return
+        one = batch.scores.ndim == 1 or self.settings.over == "micro"  # micro: all classes as one
+        shape = (-1, 1) if one else batch.scores.shape
+        if kind not in self._rankings:
+            labels = ("all",) if one else self.settings.column_labels(batch.scores.shape[1])
+            self._rankings[kind] = Ranking(labels, logits=kind == "logits" and self.settings.task == "binary")
+        self._rankings[kind].add(batch.scores.reshape(shape), batch.hits.reshape(shape))
 
     def _counts(self) -> tuple[list[Any], Three]:
         """Labels in their order, and (right, true, predicted) of each."""

@@ -74,7 +74,8 @@ def probabilities(pred: Array, reading: Scores, *, exclusive: bool) -> Array:
         return values
     if not exclusive:
         return 0.5 * (1 + np.tanh(0.5 * values))  # the sigmoid, without overflow
-    shifted = np.exp(values - values.max(axis=1, keepdims=True))
+    with np.errstate(invalid="ignore"):  # a row of NaN, or of infinities, stays NaN
+        shifted = np.exp(values - values.max(axis=1, keepdims=True))
     return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
 
 

@@ -10,6 +10,9 @@ from ...errors import MonitorError, UsageError
 from .arrays import Array
 from .base import Average, Scores, checked
 
+#: Unless asked for, ranking metrics stop here: each class keeps a curve of its own, and a batch costs time for each value of it.
+MAX_RANKED_CLASSES = 64
+
 ClassTask = Literal["binary", "multiclass", "multilabel"]
 
 
@@ -25,7 +28,7 @@ class ClassSettings:
     zero_division: float
     scores: Scores | None
     ignore: Any
-    curves: bool
+    curves: bool | None
 
     def __post_init__(self) -> None:
         checked("task", self.task, ClassTask)
@@ -66,6 +69,10 @@ class ClassSettings:
                 f"y_pred has {width} columns, but there are {len(self.classes)} classes; give one for each column"
             )
         return self.classes
+
+    def ranks(self, width: int) -> bool:
+        """Whether ranking metrics are computed from *width* columns of scores."""
+        return width <= MAX_RANKED_CLASSES if self.curves is None else self.curves
 
     def check_labels(self, labels: set[Any]) -> None:
         """Raise MonitorError for a label that is not among the classes."""

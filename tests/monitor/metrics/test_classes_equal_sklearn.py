@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ def split(data, n):
 
 
 def fed(counts, y_true, y_pred, bounds):
-    for low, high in zip(bounds, bounds[1:], strict=False):
+    for low, high in pairwise(bounds):
         counts.update(y_true[low:high], y_pred[low:high])
     return counts.compute()
 
@@ -41,7 +42,11 @@ def expected(y_true, y_pred, average, zero_division, **settings):
     return {"accuracy": accuracy, **dict(zip(PAIRS, values[:3], strict=True))}
 
 
+AREAS = ("auc", "average_precision")
+
+
 def assert_same(found, wanted):
+    found = {name: value for name, value in found.items() if name.partition("[")[0] not in AREAS}
     assert found.keys() == wanted.keys()
     for name, value in wanted.items():
         assert found[name] == pytest.approx(value, abs=EXACT, rel=0, nan_ok=True), name
