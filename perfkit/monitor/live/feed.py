@@ -43,9 +43,9 @@ class Feed:
         for group in _groups(steps, points):
             self._tell_group(group)
             here = [one for step, one in placed if step is not None and step.number <= group[-1].number]
-            self._tell_said(here, group[-1])
+            self._tell_said(here, group[-1], points)
             placed = placed[len(here) :]
-        self._tell_said([one for _, one in placed], self._recent[-1] if self._recent else None)
+        self._tell_said([one for _, one in placed], self._recent[-1] if self._recent else None, points)
 
     def _tell_group(self, group: Sequence[Step]) -> None:
         values, last = _means(group), group[-1]
@@ -54,14 +54,13 @@ class Feed:
         self._measured.update(values)
         self._pipeline.values(values, step=last.number, epoch=last.epoch, time_ns=self.utc_ns(last.end_ns))
 
-    def _tell_said(self, said: Sequence[Said], step: Step | None) -> None:
-        """One point for all of it: of a metric that was printed twice meanwhile the later value holds."""
-        values = {name: value for one in said for name, value in one.values.items() if name not in self._measured}
-        if not values:
-            return
-        last = said[-1]
-        number, epoch = (last.step, last.epoch) if step is None else (step.number, step.epoch or last.epoch)
-        self._pipeline.values(values, step=number, epoch=epoch, time_ns=self.utc_ns(last.at_ns))
+    def _tell_said(self, said: Sequence[Said], step: Step | None, points: int) -> None:
+        """Points of their own, several lines sharing one as long as no metric comes twice; of more than *points* an even selection."""
+        shared = _shared(said, self._measured)
+        for index in sorted({round(at) for at in np.linspace(0, len(shared) - 1, min(points, len(shared)))}):
+            values, last = shared[index]
+            number, epoch = (last.step, last.epoch) if step is None else (step.number, step.epoch or last.epoch)
+            self._pipeline.values(values, step=number, epoch=epoch, time_ns=self.utc_ns(last.at_ns))
 
     def _step_of(self, one: Said) -> Step | None:
         """The step after which a line was printed, some time between two looks: where an epoch ended between them, its last."""
@@ -76,6 +75,20 @@ class Feed:
         """Tell what the samplers saw, beside the last step."""
         if values:
             self._pipeline.values(values, step=step, epoch=epoch)
+
+
+def _shared(said: Sequence[Said], measured: set[str]) -> list[tuple[dict[str, float], Said]]:
+    """Values of successive lines put together, and the last of each; without those that are measured."""
+    made: list[tuple[dict[str, float], Said]] = []
+    for one in said:
+        values = {name: value for name, value in one.values.items() if name not in measured}
+        if not values:
+            continue
+        if made and not values.keys() & made[-1][0].keys():
+            made[-1] = (made[-1][0] | values, one)
+        else:
+            made.append((values, one))
+    return made
 
 
 def _end(step: Step) -> int:

@@ -105,6 +105,15 @@ def test_what_is_printed_between_two_looks_belongs_to_the_epoch_that_ended_betwe
     assert 9.0 not in feed._pipeline.history["train/loss"]  # measured: what is printed of it is another figure
 
 
+def test_of_lines_that_come_together_none_is_lost_unless_there_are_too_many(feed):
+    said = [Said(since_ns=0, at_ns=S, values={name: float(n)}) for n in range(1, 4) for name in ("val/loss", "val/auc")]
+    feed.tell([], said, 100)
+    assert feed._pipeline.history["val/loss"].tolist() == [1.0, 2.0, 3.0]
+    assert feed._pipeline.history["val/auc"].tolist() == [1.0, 2.0, 3.0]
+    feed.tell([], [Said(since_ns=0, at_ns=S, values={"val/f1": float(n)}) for n in range(101)], 3)
+    assert feed._pipeline.history["val/f1"].tolist() == [0.0, 50.0, 100.0]
+
+
 def test_a_script_without_steps_has_the_series_that_it_prints(feed):
     feed.tell([], [Said(since_ns=0, at_ns=S, values={"train/loss": 2.0}, step=7, epoch=3)], 5)
     series = feed._pipeline.history.series("loss")
