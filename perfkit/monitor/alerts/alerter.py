@@ -16,6 +16,7 @@ from typing import TypeVar
 from ...errors import UsageError
 from ...model.monitoring import Alert, AlertState, Event, Point, Status
 from .courier import Courier, Retry
+from .defaults import default_rules
 from .message import payload
 from .rules import NS_PER_S, Absence, Is, OnEvent, OnStatus, Rule, Threshold
 from .sinks import Sink
@@ -67,7 +68,7 @@ class Alerter:
         retry: Retry | None = None,
     ) -> None:
         self.rules = list(rules)
-        _refuse_same_names(self.rules)
+        _refuse_names(self.rules)
         #: Errors inside: bugs, of which the first is told on stderr.
         self.errors = 0
         self._run, self._pid = run, os.getpid()
@@ -76,6 +77,8 @@ class Alerter:
         self._is_closed = False
         self._due_ns = _NEVER_NS
         self._value_rules = [rule for rule in self.rules if isinstance(rule.when, Threshold | Is)]
+        #: Rules and metrics that fire.
+        self._firing: set[tuple[str, str]] = set()
         self._of_metric: dict[str, list[Values | Silence]] = {}
         self._happenings: dict[tuple[str, str], Happening] = {}
         self._standings = [Standing(rule) for rule in self.rules if isinstance(rule.when, OnStatus)]
@@ -162,10 +165,12 @@ class Alerter:
             if watching is None:
                 watching = self._of_metric[name] = self._watch(name)
             for watched in watching:
-                if isinstance(watched, Values):
-                    change = watched.take(value, point)
-                else:
+                if isinstance(watched, Silence):
                     change = watched.seen(value, point.time_ns)
+                elif self._is_covered(watched):
+                    continue
+                else:
+                    change = watched.take(value, point)
                 if change is not None:
                     alerts.append(self._alert(watched, change))
                 self._note_due(watched)
@@ -182,6 +187,8 @@ class Alerter:
                 if event.kind == "recovered":
                     continue
                 watched = self._happenings[key] = Happening(rule, event.metric)
+            if self._is_covered(watched):
+                continue
             if (change := watched.take(event)) is not None:
                 alerts.append(self._alert(watched, change))
             self._note_due(watched)
@@ -190,6 +197,8 @@ class Alerter:
     def _status(self, status: Status) -> list[Alert]:
         alerts = []
         for watched in self._standings:
+            if self._is_covered(watched):
+                continue
             if (change := watched.take(status)) is not None:
                 alerts.append(self._alert(watched, change))
             self._note_due(watched)
@@ -205,6 +214,13 @@ class Alerter:
         found.sort(key=lambda pair: pair[0].time_ns)
         self._set_due()
         return [self._alert(watched, change) for change, watched in found]
+
+    def _is_covered(self, watched: Watched) -> bool:
+        """Whether another rule has told of the same trouble, so that this one does not begin to."""
+        under = watched.rule.under
+        if not under or watched.machine.state == "firing":
+            return False
+        return any((name, metric) in self._firing for name in under for metric in (watched.metric, ""))
 
     def _watch(self, name: str) -> list[Values | Silence]:
         """Who looks at the metric of that name, seen for the first time."""
@@ -240,6 +256,8 @@ class Alerter:
                 watched.machine.restore(alert.state, alert.since_ns, alert.time_ns - round(alert.duration_s * NS_PER_S))
                 watched.severity, watched.value, watched.trouble = alert.severity, alert.value, alert.message
                 watched.evidence = dict(alert.evidence)
+                if alert.state == "firing":
+                    self._firing.add((name, metric))
                 if isinstance(watched, Happening):
                     watched.go_on(now_ns)
 
@@ -255,13 +273,14 @@ class Alerter:
 
     def _alert(self, watched: Watched, change: Change) -> Alert:
         alert = alert_of(watched, change, self._run)
+        (self._firing.add if change.state == "firing" else self._firing.discard)((alert.rule, alert.metric))
         if is_told(watched.rule, change.state):
             for courier in self._couriers:
                 courier.put(payload(alert))
         return alert
 
 
-def _refuse_same_names(rules: Sequence[Rule]) -> None:
+def _refuse_names(rules: Sequence[Rule]) -> None:
     seen: set[str] = set()
     for rule in rules:
         if rule.name in seen:
@@ -269,6 +288,12 @@ def _refuse_same_names(rules: Sequence[Rule]) -> None:
                 f"two alert rules have the name {rule.name!r}; put another one and a colon before one of them"
             )
         seen.add(rule.name)
+    known = seen | {rule.name for rule in default_rules()}  # which may have been left out
+    for rule in rules:
+        if unknown := [name for name in rule.under if name not in known]:
+            raise UsageError(
+                f"rule {rule.name!r}: under {unknown[0]!r}, but there is no such rule; there are: {', '.join(sorted(known))}"
+            )
 
 
 def _spool_file(folder: Path | None, sink: Sink) -> Path | None:

@@ -6,8 +6,8 @@ from .grammar import parse
 from .rules import Rule
 
 _TEXTS = (
-    # A loss that is no number does not come back, and each further step is wasted.
-    "loss-not-finite: */loss is not finite severity critical",
+    # A loss that is no number does not come back, and each further step is wasted. With detectors it is "invalid" that says so, with advice.
+    "loss-not-finite: */loss is not finite under invalid severity critical",
     "run-lost: status lost severity critical",
     'out-of-memory: status failed, killed reason "*memory*" severity critical',
     'run-failed: status failed, killed unless "*memory*" severity critical',
@@ -17,8 +17,7 @@ _TEXTS = (
     "fault: event fault",
     # Under- and overfitting change over hours: once is enough.
     "learning: event learning at least warning",
-    # Values that cannot be. The loss has a rule of its own; each further one prolongs it.
-    "invalid: event validity keep 5m",
+    "invalid: event validity",
 )
 
 

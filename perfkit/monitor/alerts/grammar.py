@@ -9,7 +9,7 @@ r"""Rules as text, read by a parser of their own over a fixed grammar; nothing i
               | "event" [ kind { "," kind } ] [ "of" metric ] [ "from" glob ] [ "at" "least" severity ]
               | "status" state { "," state } [ "reason" glob ] [ "unless" glob ]
     option    = "for" duration | "clear" level | "keep" duration | "breaches" count | "clears" count
-              | "severity" severity | "message" quoted
+              | "under" rule-name { "," rule-name } | "severity" severity | "message" quoted
     level     = number [ "*" "baseline" ] | "baseline"
     duration  = number ( "ms" | "s" | "m" | "h" | "d" )
 
@@ -48,7 +48,7 @@ _TOKEN = re.compile(r'\s*(?:("(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\')|(>=|<=|==|!
 _NAME = re.compile(r"\s*([A-Za-z][\w.-]*)\s*:(?=\s|$)")
 _LEVEL = re.compile(rf"({_NUMBER})(?:\*(baseline))?")
 _DURATION = re.compile(rf"({_NUMBER})(ms|s|m|h|d)?")
-_OPTIONS = ("for", "clear", "keep", "breaches", "clears", "severity", "message")
+_OPTIONS = ("for", "clear", "keep", "breaches", "clears", "under", "severity", "message")
 
 Choice = TypeVar("Choice", bound=str)
 
@@ -111,6 +111,11 @@ class _Parser:
             return self._level()
         if word in ("breaches", "clears"):
             return self._count(word)
+        if word == "under":
+            names = [self._take("the name of a rule")[1]]
+            while self._maybe(","):
+                names.append(self._take("the name of a rule")[1])
+            return tuple(names)
         if word == "severity":
             return self._choice(SEVERITIES, "severity")
         return self._take("a message in quotes")[1]

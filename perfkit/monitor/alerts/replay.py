@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -21,9 +21,7 @@ def replay(run: Path, rules: Iterable[Rule], *, baseline: Mapping[str, float] | 
     alerter: Alerter | None = None
     alerts: list[Alert] = []
     rules, last_ns = list(rules), 0
-    for entry in record.entries(run, judged_only=True):
-        if isinstance(entry, dict | Alert):
-            continue
+    for entry in _judged(run):
         if alerter is None:
             alerter = Alerter(rules, [], run=run.name, now=partial(int, entry.time_ns), baseline=baseline)
         last_ns = max(last_ns, entry.time_ns)
@@ -32,6 +30,24 @@ def replay(run: Path, rules: Iterable[Rule], *, baseline: Mapping[str, float] | 
         alerts += alerter.tick(last_ns)
         alerter.close()
     return sorted(alerts, key=lambda alert: alert.time_ns)
+
+
+def _judged(run: Path) -> Iterator[Point | Event | Status]:
+    """What the rules saw, in the order in which they did: what the detectors said of a point, which is recorded behind it, before it."""
+    point: Point | None = None
+    for entry in record.entries(run, judged_only=True):
+        if isinstance(entry, dict | Alert):
+            continue
+        if isinstance(entry, Event) and point is not None and entry.time_ns == point.time_ns:
+            yield entry
+            continue
+        if point is not None:
+            yield point
+        point = entry if isinstance(entry, Point) else None
+        if point is None:
+            yield entry
+    if point is not None:
+        yield point
 
 
 def _given(alerter: Alerter, entry: Point | Event | Status) -> list[Alert]:

@@ -189,6 +189,8 @@ class Rule:
     #: So many values in a row must be beyond, or back again.
     breaches: int = 1
     clears: int = 1
+    #: Names of rules; while one of them fires for the same metric, or for the run, this one does not begin to.
+    under: tuple[str, ...] = ()
     #: Told instead of the message made from the condition; MESSAGE_FIELDS in braces.
     message: str = ""
 
@@ -203,6 +205,7 @@ class Rule:
         parts += [f"keep {self.keep_firing_s:.12g}s"] if self.keep_firing_s else []
         parts += [f"breaches {self.breaches}"] if self.breaches != 1 else []
         parts += [f"clears {self.clears}"] if self.clears != 1 else []
+        parts += [f"under {', '.join(self.under)}"] if self.under else []
         parts += [f"severity {self.severity}"] if self.severity else []
         parts += [f"message {_quoted(self.message)}"] if self.message else []
         text = " ".join(parts)
@@ -242,7 +245,7 @@ def _check(rule: Rule) -> None:
     elif isinstance(when, Absence):
         if not 0 < when.after_s < math.inf:
             raise UsageError(f"rule {rule.name!r}: after {when.after_s} s without a value; give seconds above 0")
-        if rule.for_s or rule.keep_firing_s or rule.breaches != 1 or rule.clears != 1:
+        if rule.for_s or rule.keep_firing_s or rule.breaches != 1 or rule.clears != 1 or rule.under:
             raise UsageError(f"rule {rule.name!r}: an absence has one time, that behind 'for'; leave the others out")
 
 

@@ -171,17 +171,20 @@ class Silence(Watched):
 
 
 class Happening(Watched):
-    """Events about one metric. It is over when the metric has recovered, or when no more have come for keep_firing_s."""
+    """Events about one metric. It is over when all sources that spoke say that it has recovered, or when no more come for keep_firing_s."""
 
     def __init__(self, rule: Rule, metric: str) -> None:
         super().__init__(rule, metric)
         assert isinstance(rule.when, OnEvent)
         self._when = rule.when
         self._count = 0
+        #: Who says that it is not over.
+        self._open: set[str] = set()
 
     def go_on(self, time_ns: int) -> None:
         """It fires since an earlier process: from now on no more may come."""
         self._count = int(self.evidence.get("events", 1))
+        self._open = set(self.evidence.get("sources", ()))
         self._await(time_ns)
 
     def take(self, event: Event) -> Change | None:
@@ -189,13 +192,18 @@ class Happening(Watched):
         if self._when.matches(event.kind, event.severity, event.metric, event.source):
             return self._again(event)
         if event.kind == "recovered" and self.machine.state in ("firing", "pending"):
-            self.present = event.message
-            return self.machine.back(event.time_ns)
+            self._open.discard(event.source)
+            if not self._open:
+                self.present = event.message
+                return self.machine.back(event.time_ns)
         return None
 
     def _again(self, event: Event) -> Change | None:
         is_worse = self.rule.severity is None and SEVERITIES.index(event.severity) > SEVERITIES.index(self.severity)
         was_firing = self.machine.state == "firing"
+        if self.machine.state not in ("firing", "pending"):
+            self._open = set()
+        self._open.add(event.source)
         self._count = self._count + 1 if was_firing else 1
         if self.rule.severity is None and (is_worse or not was_firing):
             self.severity = event.severity
@@ -205,7 +213,7 @@ class Happening(Watched):
         if was_firing and is_worse:
             change = self.machine.again(event.time_ns)
         self._await(event.time_ns)
-        self.evidence["events"] = self._count
+        self.evidence |= {"events": self._count, "sources": sorted(self._open)}
         return change
 
     def _await(self, time_ns: int) -> None:

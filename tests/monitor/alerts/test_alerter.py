@@ -206,6 +206,49 @@ def test_an_event_fires_once_until_the_metric_has_recovered():
     assert bench.said[-1].message == "over after 3 s: val/loss is what it was"
 
 
+def test_it_is_over_when_all_who_spoke_say_so():
+    rules = ("slow: event degradation",)
+    bench = Bench(*rules)
+    assert bench.event(1, "degradation", source="ewma") == ["firing"]
+    assert bench.event(2, "degradation", source="adwin") == []
+    assert bench.event(3, "recovered", source="ewma") == []
+    assert bench.event(4, "recovered", source="cusum") == []  # who has said nothing
+    assert bench.event(5, "recovered", source="adwin") == ["resolved"]
+    again = Bench(*rules, before=bench.said[:1])
+    assert again.event(6, "recovered", source="cusum") == []
+    assert again.event(7, "recovered", source="ewma") == ["resolved"]
+
+
+def test_a_rule_under_another_does_not_begin_while_that_one_fires_for_the_same_metric():
+    bench = Bench(
+        "invalid: event validity",
+        "nan: */loss is nan under invalid",
+        "high: val/loss > 2 under hang",
+        "hang: status hanging",
+    )
+    assert bench.event(1, "validity") == ["firing"]
+    assert bench.value(1, math.nan) == []
+    assert bench.value(2, math.nan, "train/loss") == ["firing"]
+    assert bench.event(3, "recovered") == ["resolved"]
+    assert bench.value(4, math.nan) == ["firing"]
+    assert bench.event(5, "validity") == ["firing"]
+    assert bench.value(6, 1.0) == ["resolved"]  # it had begun before
+    assert bench.status(7, "hanging") == ["firing"]
+    assert bench.value(8, 3.0) == []
+    assert bench.status(9, "running") == ["resolved"]
+    assert bench.value(10, 3.0) == ["firing"]
+    resumed = Bench("invalid: event validity", "nan: */loss is nan under invalid", before=bench.said[:1])
+    assert resumed.value(11, math.nan) == []
+
+
+def test_a_rule_cannot_be_under_one_that_is_not_there():
+    with pytest.raises(
+        UsageError, match="under 'hung', but there is no such rule; there are: degradation, fault, hang"
+    ):
+        Bench("val/loss > 2 under hung")
+    Bench("val/loss > 2 under hang")  # a built-in one may have been left out
+
+
 def test_an_event_that_is_worse_than_the_one_told_is_told():
     bench = Bench("slow: event degradation")
     assert bench.event(1, "degradation", severity="warning") == ["firing"]

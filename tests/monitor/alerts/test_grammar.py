@@ -43,7 +43,7 @@ def test_a_condition_is_read(text, when):
 
 def test_a_whole_rule_is_read():
     rule = parse(
-        "diverged: val/loss > 2.5 for 60s clear 2.3 keep 5m breaches 3 clears 2 severity critical "
+        "diverged: val/loss > 2.5 for 60s clear 2.3 keep 5m breaches 3 clears 2 under other, hang severity critical "
         'message "{metric} is {value}, \\"bad\\""'
     )
     assert rule == Rule(
@@ -54,6 +54,7 @@ def test_a_whole_rule_is_read():
         keep_firing_s=300,
         breaches=3,
         clears=2,
+        under=("other", "hang"),
         message='{metric} is {value}, "bad"',
     )
 
@@ -78,6 +79,7 @@ def test_a_rule_without_a_name_has_that_of_its_condition():
         ("val/loss > 2 for 5s for 6s", "'for' stands there twice"),
         ("val/loss > 2 since 5s", "'since' is no option of a rule; there are: for, clear"),
         ("val/loss > 2 severity high", "'high' is no severity; there are: info, warning, critical"),
+        ("val/loss > 2 under", "it ends where the name of a rule is wanted"),
         ("val/loss > 2 breaches 0", "'0' is no number of values"),
         ("val/loss > 2 clear 3", "it would clear at 3 where it fires; clear below 2"),
         ("val/loss < 2 clear 1", "it would clear at 1 where it fires; clear above 2"),

@@ -19,6 +19,7 @@ from perfkit.monitor.alerts.grammar import parse
 from perfkit.monitor.alerts.opening import open_alerter
 from perfkit.monitor.alerts.replay import replay
 from perfkit.monitor.alerts.sinks.file import File
+from perfkit.monitor.pipeline import Pipeline
 
 S = 1_000_000_000
 RULES = [
@@ -82,6 +83,43 @@ def test_a_replay_gives_the_alerts_of_the_run_itself_however_often_it_ticked(tmp
         said = recorded_live(run, seed, ticks=bool(seed % 2))
         assert len(said) > 10
         assert plain(replay(run, [parse(text) for text in RULES])) == plain(said)
+
+
+class NanWatch:
+    def observe(self, point):
+        kinds = {name: "recovered" if value == value else "validity" for name, value in point.values.items()}
+        return [
+            Event(
+                kind=kind,
+                severity="critical",
+                metric=name,
+                source="v",
+                message=kind,
+                time_ns=point.time_ns,
+                monotonic_ns=0,
+            )
+            for name, kind in kinds.items()
+        ]
+
+    def finish(self):
+        return []
+
+
+def test_a_nan_loss_is_told_once_with_detectors_and_without_and_in_the_replay(tmp_path):
+    for watch, rule in ((NanWatch(), "invalid"), (None, "loss-not-finite")):
+        run = tmp_path / rule
+        run.mkdir()
+        pipeline = Pipeline(run, watch=watch, alerter=open_alerter(run, default_rules(), []))
+        for value in (1.0, math.nan, math.nan, 1.0):
+            pipeline.values({"loss": value})
+        hidden = Event(
+            kind="fault", severity="critical", metric="", source="health:end", message="", time_ns=1, monotonic_ns=1
+        )
+        pipeline.event(hidden, alert=False)
+        pipeline.close()
+        said = record.read(run).alerts
+        assert [(alert.rule, alert.state) for alert in said] == [(rule, "firing"), (rule, "resolved")]
+        assert plain(replay(run, default_rules())) == plain(said)
 
 
 def test_a_threshold_can_be_tuned_on_a_run_that_is_over(tmp_path):
