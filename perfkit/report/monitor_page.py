@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
-from .curves import embed, groups, scales
+from ..runs import layout
+from . import monitor_tables as tables
+from .curves import embed, groups
 from .curves.timeline import Timeline
 from .html import page
-from .layout import clean
-from .units import seconds
 
 if TYPE_CHECKING:
     from ..monitor.history import History
@@ -22,9 +21,6 @@ MOST_POINTS, MOST_POINTS_EACH, LEAST_POINTS_EACH = 20_000, 2_000, 60
 #: Of a page that is still too large every limit is halved, this many times at most.
 ROUNDS = 6
 MOST_SERIES, MOST_EVENTS, MOST_ALERTS = 120, 400, 200
-#: Characters of one text from a run, rows of one table of the card, facts in one place of it, and how deep it is told.
-MOST_TEXT, MOST_CARD_ROWS, MOST_FACTS, MOST_DEPTH = 600, 200, 60, 4
-_SEVERITIES = ("info", "warning", "critical")
 
 
 def render(document: dict[str, Any], recorded: Recorded, *, metrics: tuple[str, ...] = ()) -> str:
@@ -71,20 +67,20 @@ def _render(document: dict[str, Any], history: History, metrics: tuple[str, ...]
         data=data,
         styles=page.CHART_STYLES,
         scripts=(*page.CHART_SCRIPTS, "monitor.js"),
-        name=_text(_name(document)),
-        state=_state(document),
-        sub=_text(_sub(document)),
-        command=_text(" ".join(document["run"]["command"] or ())),
-        figures=_figures(document),
-        events=sorted((_event_row(n, event) for n, event in enumerate(events)), key=lambda row: row["elapsed_s"]),
+        name=tables.text(tables.name(document)),
+        state=tables.state(document),
+        sub=tables.text(tables.subtitle(document)),
+        command=tables.text(" ".join(document["run"]["command"] or ())),
+        figures=tables.figures(document),
+        events=sorted((tables.event_row(n, event) for n, event in enumerate(events)), key=lambda row: row["elapsed_s"]),
         note_count=sum(event["kind"] == "note" for event in events),
         event_count=len(document["events"]),
         events_left_out=events_left_out,
-        alerts=_alert_table(alerts) | {"left_out": alerts_left_out},
+        alerts=tables.alert_table(alerts) | {"left_out": alerts_left_out},
         alert_count=len(document["alerts"]),
-        series=_series_table(document["series"][: MOST_SERIES // part]),
+        series=tables.series_table(document["series"][: MOST_SERIES // part]),
         series_count=len(document["series"]),
-        card=_facts(document["card"], part) if document["card"] else [],
+        card=tables.facts(document["card"], part) if document["card"] else [],
         about=about,
     )
 
@@ -93,15 +89,15 @@ def _render(document: dict[str, Any], history: History, metrics: tuple[str, ...]
 
 
 def _chosen_charts(names: list[str], most: int) -> list[groups.Chart]:
-    """Charts in their order until *most* series are reached; the last of them may lose series."""
-    chosen, left = [], most
-    for chart in groups.charts(names):
-        if left <= 0:
-            break
-        kept = chart.names[:left]
-        chosen.append(chart if len(kept) == len(chart.names) else groups.with_names(chart, kept))
-        left -= len(kept)
-    return chosen
+    """Charts with *most* series together: those that are known before a script's own, then in their order; the last may lose series."""
+    every = groups.charts(names)
+    kept: dict[str, groups.Chart] = {}
+    left = most
+    for chart in sorted(every, key=lambda chart: not groups.is_known(chart)):
+        if left > 0:
+            kept[chart.key] = groups.with_names(chart, chart.names[:left])
+            left -= len(chart.names)
+    return [kept[chart.key] for chart in every if chart.key in kept]
 
 
 def _chosen_events(events: list[dict[str, Any]], most: int) -> tuple[list[dict[str, Any]], str]:
@@ -109,7 +105,8 @@ def _chosen_events(events: list[dict[str, Any]], most: int) -> tuple[list[dict[s
     if len(events) <= most:
         return events, ""
     weight = [
-        (event["kind"] == "note", -_SEVERITIES.index(event["severity"]), number) for number, event in enumerate(events)
+        (event["kind"] == "note", -tables.SEVERITIES.index(event["severity"]), number)
+        for number, event in enumerate(events)
     ]
     kept = sorted(number for _, _, number in sorted(weight)[:most])
     return [
@@ -139,7 +136,7 @@ def _spans(history: History, names: list[str], timeline: Timeline) -> dict[str, 
 def _event_mark(number: int, event: dict[str, Any]) -> dict[str, Any]:
     return {
         "n": number, "t": round(event["elapsed_s"], 6), "s": event["step"], "kind": event["kind"], "severity": event["severity"],
-        "metric": _text(event["metric"], 120), "message": _text(event["message"], 200), "advice": _text(event["advice"], 200),
+        "metric": embed.short(event["metric"]), "message": tables.text(event["message"], 200), "advice": tables.text(event["advice"], 200),
     }  # fmt: skip
 
 
@@ -152,190 +149,17 @@ def _alert_bar(alert: dict[str, Any], timeline: Timeline) -> dict[str, Any]:
         else alert["until_step"]
     )
     return {
-        "rule": _text(alert["rule"], 120), "metric": _text(alert["metric"], 120), "severity": alert["severity"], "state": alert["state"],
-        "message": _text(alert["message"], 200), "duration_s": alert["duration_s"], "t0": alert["since_s"], "t1": alert["until_s"],
+        "rule": tables.text(alert["rule"], 120), "metric": embed.short(alert["metric"]), "severity": alert["severity"], "state": alert["state"],
+        "message": tables.text(alert["message"], 200), "duration_s": alert["duration_s"], "t0": alert["since_s"], "t1": alert["until_s"],
         "s0": alert["step"], "s1": None if alert["step"] is None else round(float(until)),
     }  # fmt: skip
 
 
-# -- header and tables
-
-
-def _name(document: dict[str, Any]) -> str:
-    script = document["run"]["script"]
-    return str(script).rsplit("/", 1)[-1] if script else str(document["run"]["id"])
-
-
-def _state(document: dict[str, Any]) -> dict[str, str]:
-    state = document["state"]
-    if not state:
-        return {"word": "unknown", "reason": ""}
-    return {
-        "word": state["state"],
-        "reason": _text(" · ".join(word for word in (state["reason"], state["note"]) if word)),
-    }
-
-
-def _sub(document: dict[str, Any]) -> str:
-    span, state = document["span"], document["state"]
-    parts = [f"run {document['run']['id']}"] if document["run"]["script"] else []
-    if span["start_utc"]:
-        parts.append(f"{span['start_utc'][:19].replace('T', ' ')} UTC, {seconds(span['seconds'])}")
-    if state and state["state"] in ("running", "starting", "hanging") and state["at_utc"]:
-        parts.append(f"as it stood at {state['at_utc'][:19].replace('T', ' ')} UTC")
-    return " · ".join(parts)
-
-
-def _figures(document: dict[str, Any]) -> list[dict[str, str]]:
-    """The figures that a person looks for first."""
-    span, performance = document["span"], document["performance"]
-    rows = (
-        []
-        if span["steps"] is None
-        else [{"name": "Last step", "value": f"{span['steps']:,}".replace(",", "\u202f"), "note": ""}]
-    )
-    rows += [] if span["epochs"] is None else [{"name": "Epochs", "value": f"{span['epochs']:.4g}", "note": ""}]
-    by_name = {row["name"]: row for row in document["series"]}
-    quality = [
-        name
-        for chart in groups.charts(by_name)
-        if chart.role == "quality"
-        for name in chart.names
-        if name.startswith("val/")
-    ]
-    for name in quality[:2] or [name for name in by_name if name.startswith("train/")][:2]:
-        if best := by_name[name]["best"]:
-            where = (
-                f" at step {best['step']}"
-                if best["step"] is not None
-                else f" in epoch {best['epoch']}"
-                if best["epoch"] is not None
-                else ""
-            )
-            last = by_name[name]["last"]
-            rows.append(
-                {
-                    "name": _text(f"Best {name}", 80),
-                    "value": scales.value(best["value"]),
-                    "note": f"last {'not finite' if last is None else scales.value(last)}{where and f', best{where}'}",
-                }
-            )
-    if step := performance["perf/step_time_s"]:
-        rows.append(
-            {
-                "name": "Step time, median",
-                "value": scales.value(step["median"], "s"),
-                "note": f"95 %: {scales.value(step['p95'], 's')}",
-            }
-        )
-    for what in ("samples", "tokens"):
-        if rate := performance[f"perf/{what}_per_s"]:
-            rows.append({"name": "Throughput, median", "value": scales.value(rate["median"], "1/s"), "note": what})
-    for place in ("host", "device"):
-        if memory := performance[f"system/{place}_memory_bytes"]:
-            rows.append({"name": f"Peak {place} memory", "value": scales.value(memory["max"], "bytes"), "note": ""})
-    return rows
-
-
-def _event_row(number: int, event: dict[str, Any]) -> dict[str, Any]:
-    evidence = [(_text(key, 80), _text(_plain(fact), 160)) for key, fact in list(event["evidence"].items())[:12]]
-    texts = {key: _text(event[key]) for key in ("metric", "message", "advice", "source")}
-    return event | texts | {"number": number, "rank": _SEVERITIES.index(event["severity"]), "evidence": evidence}
-
-
-def _plain(fact: Any) -> str:
-    return (
-        scales.value(fact)
-        if isinstance(fact, float)
-        else fact
-        if isinstance(fact, str)
-        else json.dumps(fact, default=str)
-    )
-
-
-def _alert_table(alerts: list[dict[str, Any]]) -> dict[str, Any]:
-    columns = [("Since", "number"), ("Step", "number"), ("Lasted", "number"), ("State", "text"), ("Severity", "text"), ("Rule", "text"),
-               ("Metric", "text"), ("Message", "text")]  # fmt: skip
-    rows = [
-        [
-            _cell(seconds(a["since_s"]), a["since_s"]), _cell("–" if a["step"] is None else a["step"], a["step"]),
-            _cell(seconds(a["duration_s"]), a["duration_s"]), _cell(a["state"]), _cell(a["severity"]), _cell(a["rule"]),
-            _cell(a["metric"]), _cell(a["message"]),
-        ]
-        for a in alerts
-    ]  # fmt: skip
-    return {"columns": [{"name": name, "kind": kind} for name, kind in columns], "rows": rows}
-
-
-def _series_table(series: list[dict[str, Any]]) -> dict[str, Any]:
-    columns = [("Series", "text"), ("Values", "number"), ("First", "number"), ("Last", "number"), ("Best", "number"), ("at step", "number"),
-               ("Least", "number"), ("Greatest", "number"), ("Not finite", "number")]  # fmt: skip
-    rows = []
-    for row in series:
-        best = row["best"] or {"value": None, "step": None}
-        figures = [_number(row[key], row["unit"]) for key in ("first", "last")]
-        figures += [_number(best["value"], row["unit"]), _number(best["step"])]
-        figures += [_number(row[key], row["unit"]) for key in ("min", "max")]
-        rows.append([_cell(row["name"]), _number(row["count"]), *figures, _number(row["not_finite"])])
-    return {"columns": [{"name": name, "kind": kind} for name, kind in columns], "rows": rows}
-
-
-def _cell(text: Any, sort: Any = None) -> dict[str, Any]:
-    return {"text": _text(text), "sort": _text(text) if sort is None else sort}
-
-
-def _number(value: float | None, unit: str = "") -> dict[str, Any]:
-    if value is None:
-        return {"text": "–", "sort": ""}
-    return {"text": str(value) if isinstance(value, int) else scales.value(value, unit), "sort": value}
-
-
-# -- the model's facts
-
-
-def _facts(card: dict[str, Any], part: int, depth: int = 0) -> list[dict[str, Any]]:
-    """Facts as rows: a text, more facts below a name, or a table of things alike."""
-    rows: list[dict[str, Any]] = []
-    for key, fact in list(card.items())[: max(8, MOST_FACTS // part)]:
-        row: dict[str, Any] = {"name": _text(str(key).replace("_", " "), 80)}
-        if isinstance(fact, dict) and fact and depth < MOST_DEPTH:
-            row["facts"] = _facts(fact, part, depth + 1)
-        elif isinstance(fact, list) and fact and all(isinstance(each, dict) for each in fact):
-            row["table"] = _card_table(fact, max(10, MOST_CARD_ROWS // part))
-        elif isinstance(fact, list | tuple):
-            row["text"] = _text(", ".join(_plain(each) for each in fact)) or "none"
-        else:
-            row["text"] = "unknown" if fact is None else _text(count_of(fact))
-        rows.append(row)
-    return rows
-
-
-def count_of(fact: Any) -> str:
-    """A plain fact: whole numbers with thin spaces between thousands."""
-    if isinstance(fact, bool):
-        return "yes" if fact else "no"
-    return f"{fact:,}".replace(",", "\u202f") if isinstance(fact, int) else _plain(fact)
-
-
-def _card_table(rows: list[dict[str, Any]], most: int) -> dict[str, Any]:
-    columns = list(dict.fromkeys(key for row in rows[:most] for key in row))[:10]
-    cells = [
-        [_text(count_of(row[key]) if row.get(key) is not None else "", 160) for key in columns] for row in rows[:most]
-    ]
-    return {"columns": [_text(key, 60) for key in columns], "rows": cells, "left_out": max(0, len(rows) - most)}
-
-
 def _about(document: dict[str, Any]) -> list[str]:
-    lines = [f"Record: {_text(document['run']['path'])}/monitor.jsonl."]
+    lines = [f"Made of {tables.text(document['run']['id'])}/{layout.MONITOR}."]
     if document["record"]["damaged_lines"]:
         lines.append(f"{document['record']['damaged_lines']} damaged lines of the record were passed over.")
     lines.append(
         "Values without a step or an epoch of their own lie where their time does, between the values that have one."
     )
     return lines
-
-
-def _text(text: Any, most: int = MOST_TEXT) -> str:
-    """Text from a run, without control characters, cut where it is long."""
-    plain = clean(text)
-    return plain if len(plain) <= most else plain[: most - 1] + "…"

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 DIGITS = 6
 #: Times are told in the power of ten seconds that is below this share of the run, far less than a pixel.
 _TIME_SHARE = 1e-5
+#: Characters of a name.
+MOST_NAME = 120
 #: Anchors of the map from times to epochs.
 MOST_ANCHORS = 500
 #: Colours (chart.css) by split, so that a split has the same one in all charts; others take the rest in turn.
@@ -39,15 +41,20 @@ def charts(
     unit = time_unit(timeline)
     return [
         {
-            "key": chart.key, "title": chart.title, "unit": chart.unit, "role": chart.role, "low": chart.low, "high": chart.high,
+            "key": short(chart.key), "title": short(chart.title), "unit": chart.unit, "role": chart.role, "low": chart.low, "high": chart.high,
             "log": scales.wants_log(np.concatenate([history.series(name).values for name in chart.names])),
             "series": [
-                _series(history.series(name), timeline, unit, most_points) | {"label": label} | _look(name, number)
+                _series(history.series(name), timeline, unit, most_points) | {"label": short(label)} | _look(name, number)
                 for number, (name, label) in enumerate(groups.labels(chart).items())
             ],
         }
         for chart in chosen
     ]  # fmt: skip
+
+
+def short(name: str) -> str:
+    """A name that is cut where nobody reads on; the same for a series and for what speaks of it."""
+    return name if len(name) <= MOST_NAME else name[: MOST_NAME - 1] + "…"
 
 
 def time_unit(timeline: Timeline) -> float:
@@ -69,7 +76,7 @@ def _series(series: Series, timeline: Timeline, unit: float, most_points: int) -
     values = series.values
     thin = extremes(values, most_points)
     row: dict[str, Any] = {
-        "name": series.name,
+        "name": short(series.name),
         "count": len(values),
         "bucket": thin.bucket,
         "not_finite": int((~np.isfinite(values)).sum()),

@@ -74,6 +74,11 @@ def charts(names: Iterable[str]) -> list[Chart]:
     return [_chart(key, found) for key, found in sorted(members.items(), key=lambda item: _rank(item[0], item[1]))]
 
 
+def is_known(chart: Chart) -> bool:
+    """Whether the chart is of a metric that perfkit has a title for, not of a script's own."""
+    return chart.key in _TITLES
+
+
 def with_names(chart: Chart, names: tuple[str, ...]) -> Chart:
     """The same chart with some of its series only."""
     return replace(chart, names=names)

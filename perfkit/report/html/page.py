@@ -24,7 +24,7 @@ _ESCAPED = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028",
 STYLES = ("base.css",)
 SCRIPTS = ("core.js", "theme.js", "table.js")
 CHART_STYLES = ("chart.css",)
-CHART_SCRIPTS = ("format.js", "series.js", "chart.js", "lane.js", "stack.js")
+CHART_SCRIPTS = ("format.js", "series.js", "path.js", "chart.js", "lane.js", "stack.js")
 
 
 def render(template: str, *, data: Any, styles: Sequence[str] = (), scripts: Sequence[str] = (), **context: Any) -> str:

@@ -153,7 +153,7 @@
       this.plot.setAttribute("viewBox", `0 0 ${this.width} ${this.height}`);
       this.plot.setAttribute("height", this.height);
       this.cursorLayer = svg("g", { "pointer-events": "none" });
-      const clip = `clip-${this.spec.key.replace(/[^\w-]/g, "-")}-${this.stack.number(this)}`;
+      const clip = `clip-${this.stack.number(this)}`;
       const inside = svg("g", { "clip-path": `url(#${clip})` }, ...this.moments(), ...this.shown().flatMap((series) => this.curve(series)));
       this.plot.replaceChildren(
         svg("defs", {}, svg("clipPath", { id: clip },
@@ -220,45 +220,17 @@
       return out;
     }
 
+    path(series, index, values) {
+      const at = series.along(this.stack.axis);
+      const isShown = (value) => Number.isFinite(value) && (!this.log || value > 0);
+      const points = index.map((place, n) => [this.x(at[place]), isShown(values[n]) ? this.y(values[n]) : null]);
+      return perfkit.path(points, { floor: this.height - BOTTOM, few: points.length <= FEW });
+    }
+
     smooth(series, share) {
       const known = this.smoothed.get(series);
       if (!known || known.share !== share) this.smoothed.set(series, { share, means: series.smooth(share) });
       return this.smoothed.get(series).means;
-    }
-
-    // Path data of points: the line with its gaps, dots where points are few or alone, and bars where values are not finite.
-    path(series, index, values) {
-      const at = series.along(this.stack.axis);
-      const floor = this.height - BOTTOM;
-      const few = index.length <= FEW;
-      const [line, dots, odd] = [[], [], []];
-      let [open, oddFrom, x, alone] = [false, null, 0, null];
-      const dot = (px, py) => dots.push(`M${(px - 2.5).toFixed(1)},${py.toFixed(1)}a2.5,2.5 0 1,0 5,0a2.5,2.5 0 1,0 -5,0`);
-      const closeOdd = (to) => {
-        if (oddFrom !== null) odd.push(`M${oddFrom.toFixed(1)},${floor - 5}h${Math.max(2, to - oddFrom).toFixed(1)}v5h${(-Math.max(2, to - oddFrom)).toFixed(1)}z`);
-        oddFrom = null;
-      };
-      for (let n = 0; n < index.length; n += 1) {
-        const before = x;
-        x = this.x(at[index[n]]);
-        const value = values[n];
-        if (!Number.isFinite(value) || (this.log && value <= 0)) {
-          if (alone && !few) dot(...alone);
-          if (oddFrom === null) oddFrom = x;
-          [open, alone] = [false, null];
-          continue;
-        }
-        closeOdd(x);
-        const y = this.y(value);
-        if (open && x < before - 0.5) open = false; // the run went on from an earlier step
-        line.push(`${open ? "L" : "M"}${x.toFixed(1)},${y.toFixed(1)}`);
-        alone = open ? null : [x, y];
-        open = true;
-        if (few) dot(x, y);
-      }
-      if (alone && !few) dot(...alone);
-      closeOdd(x);
-      return { line: line.join(""), dots: dots.join(""), odd: odd.join("") };
     }
 
     // The label of each curve at its right end, pushed apart where ends are close.
@@ -275,10 +247,7 @@
           }
         }
       }
-      ends.sort((a, b) => a.y - b.y);
-      for (let at = 1; at < ends.length; at += 1) ends[at].y = Math.max(ends[at].y, ends[at - 1].y + 14);
-      const over = ends.length ? ends[ends.length - 1].y - (this.height - BOTTOM - 2) : 0;
-      if (over > 0) for (const end of ends) end.y -= over;
+      perfkit.pushApart(ends, 14, this.height - BOTTOM - 2);
       return ends.map(({ series, y }) => svg("text",
         { x: this.width - this.sides.right + 8, y: y + 4, class: `direct f-${series.color}` }, perfkit.short(series.label, 17)));
     }
@@ -318,6 +287,4 @@
       this.plot.append(svg("rect", { x: this.x(low), y: TOP, width: Math.max(1, this.x(high) - this.x(low)), height: this.height - TOP - BOTTOM, class: "selection" }));
     }
   };
-
-  perfkit.short = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 }
