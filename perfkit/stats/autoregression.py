@@ -54,16 +54,18 @@ def fit(values: ArrayLike, *, max_order: int = MAX_ORDER, sureness: float = 1.3)
     if sigma <= 0 or most < 1:
         return best
     lagged, target = _lagged(y, most)
-    least = _criterion(float(target @ target), target.size, 0)
-    for order in range(1, most + 1):
-        design = lagged[:, :order]
-        found, *_ = np.linalg.lstsq(design, target, rcond=None)
-        rest = float(np.sum((target - design @ found) ** 2))
-        score = _criterion(rest, target.size, order)
+    gram, shared, power = lagged.T @ lagged, lagged.T @ target, float(target @ target)
+    least, order = _criterion(power, target.size, 0), 0
+    found: NDArray[np.floating[Any]] = shared[:0]
+    for tried in range(1, most + 1):
+        solved = np.linalg.lstsq(gram[:tried, :tried], shared[:tried], rcond=None)[0]
+        score = _criterion(power - float(solved @ shared[:tried]), target.size, tried)
         if score < least:
-            least = score
-            best = _made(centre, found, design, rest, sureness)
-    return best
+            least, order, found = score, tried, solved
+    if not order:
+        return best
+    rest = power - float(found @ shared[:order])
+    return _made(centre, found, gram[:order, :order], rest, target.size, sureness)
 
 
 def _lagged(y: NDArray[np.float64], most: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -78,12 +80,15 @@ def _criterion(rest: float, count: int, order: int) -> float:
 
 
 def _made(
-    centre: float, found: NDArray[np.floating[Any]], design: NDArray[np.float64], rest: float, sureness: float
+    centre: float,
+    found: NDArray[np.floating[Any]],
+    gram: NDArray[np.float64],
+    rest: float,
+    count: int,
+    sureness: float,
 ) -> Autoregression:
-    count, order = design.shape
-    variance = rest / max(1, count - order - 1)
-    ones = np.ones(order)
-    error = math.sqrt(max(0.0, float(variance * ones @ np.linalg.pinv(design.T @ design) @ ones)))
+    variance = max(rest, 0.0) / max(1, count - found.size - 1)
+    error = math.sqrt(max(0.0, variance * float(np.linalg.pinv(gram).sum())))
     total = float(found.sum())
     if total > LARGEST_SUM:
         found, total = found * (LARGEST_SUM / total), LARGEST_SUM

@@ -15,14 +15,14 @@ from numpy.typing import ArrayLike, NDArray
 
 #: Share of the values that make up the tail, and the least and most of them.
 TAIL_SHARE = 0.1
-LEAST, MOST = 12, 128
+LEAST, MOST = 12, 100
 #: Shapes that are weighed: −0.3 has an end, 0 is exponential, a third is Student's t with 3 degrees of freedom, 0.9 has hardly a mean.
-_SHAPES = np.linspace(-0.3, 0.9, 25)
+_SHAPES = np.linspace(-0.3, 0.9, 17)
 #: Before anything is seen: mean 0.1, as of most series in practice (Martins and Stedinger, Water Resources Research 36 (2000)), and wide.
 _SHAPE_MEAN, _SHAPE_SIGMA = 0.1, 0.2
 _PRIOR = -0.5 * ((_SHAPES - _SHAPE_MEAN) / _SHAPE_SIGMA) ** 2
 #: Scales that are weighed, as multiples of the mean excess.
-_SCALES = np.exp(np.linspace(math.log(0.25), math.log(3.0), 25))
+_SCALES = np.exp(np.linspace(math.log(0.25), math.log(3.0), 17))
 
 
 def tail_size(count: int) -> int:
@@ -51,7 +51,7 @@ def threshold(largest: ArrayLike, count: int, rate: float) -> float:
 
 
 def _weights(excess: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Posterior over shapes × scales, shape (25, 25); the scale's prior is uniform in its logarithm."""
+    """Posterior over shapes × scales, shape (17, 17); the scale's prior is uniform in its logarithm."""
     inside = 1 + _SHAPES[:, None, None] * excess / _SCALES[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
         logs = np.log(np.maximum(inside, 0)).sum(axis=2)

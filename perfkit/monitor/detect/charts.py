@@ -235,7 +235,7 @@ class _Tailed:
     """A chart of innovations: its threshold lies beyond the largest of them that were usual, by the tail that they form."""
 
     #: The tail is fitted again when there are this many times as many values.
-    _GROWTH = 1.3
+    _GROWTH = 1.5
 
     def __init__(self) -> None:
         self.threshold, self.ago = math.inf, 1

@@ -1,7 +1,7 @@
 """From the values of a series to what charts can judge: exchangeable, standardised, whatever trend, scale, distribution and memory.
 
-value → logarithm (of what is positive) → less a robust curve (of a loss that falls) → less what an autoregression explains →
-innovation → normal score of its sequential rank. The first `WARMUP` values are the reference; the model of the series is fitted again
+value → less a robust curve, or relative to one (of a loss that falls) → less what an autoregression explains → innovation → normal score of
+its sequential rank. A rate that may only fall is taken by its logarithm. The first `WARMUP` values are the reference; the model of the series is fitted again
 each time that their number has doubled.
 """
 
@@ -23,10 +23,12 @@ from .curve import Curve
 WARMUP = 100
 #: Values that a model is fitted to at most, the newest; beyond twice as many it is not fitted again.
 FITTED = 2048
+#: e^40 is more than any loss that is still a number should be of what was expected.
+LARGEST_LOG = 40.0
 
 
 class Conditioner:
-    """Standardises one series. ``sigma`` is the robust standard deviation of an innovation, in the unit of the (logarithm of the) values."""
+    """Standardises one series. With *trend* and *log* deviations are relative to the curve. ``sigma`` is the robust standard deviation of an innovation, in the unit of the (logarithm of the) values."""
 
     def __init__(
         self, *, trend: bool = False, log: bool = False, settle: bool = False, warmup: int = WARMUP, seed: int = 0
@@ -50,6 +52,14 @@ class Conditioner:
         self.deviation = 0.0
         self.usual = (-math.inf, math.inf)
 
+    def natural(self, deviation: float, value: float) -> float:
+        """A deviation as a value of the series, where the expected course stands at *value*, the newest one."""
+        if self.log and value > 0:
+            if self._curve is not None:
+                return value * (1 + deviation) / (1 + self.deviation)
+            return value * math.exp(deviation - self.deviation)
+        return value + deviation - self.deviation
+
     @property
     def ready(self) -> bool:
         """Whether the reference is complete."""
@@ -71,6 +81,8 @@ class Conditioner:
             if expected is None:
                 return None
             y -= expected
+            if self.log:  # relative to what was expected: a logarithm would make ten times as much look small
+                y = math.expm1(min(y, LARGEST_LOG))
         self.deviation = y
         model = self._model
         if model is None:

@@ -148,19 +148,12 @@ class SeriesDetector:
             since=max(0, self._index - max(0, chart.ago - 1)),
             evidence={
                 "value": value,
-                "usual_low": self._natural(usual[0], value),
-                "usual_high": self._natural(usual[1], value),
+                "usual_low": self._conditioner.natural(usual[0], value),
+                "usual_high": self._conditioner.natural(usual[1], value),
                 "votes": votes,
                 "order": self._conditioner.order,
             },
         )
-
-    def _natural(self, deviation: float, value: float) -> float:
-        """A deviation as a value of the series, where the expected course stands now."""
-        conditioner = self._conditioner
-        if conditioner.log and value > 0:
-            return value * math.exp(deviation - conditioner.deviation)
-        return value + deviation - conditioner.deviation
 
     def _held(self, value: float) -> Signal | None:
         """While a change holds: is it over?"""

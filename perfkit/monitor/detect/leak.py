@@ -10,6 +10,8 @@ from ...stats.robust import theil_sen
 
 #: Points that the series is kept as; when they are full, pairs become one. Twenty say enough for a first look.
 POINTS, LEAST_POINTS = 64, 20
+#: The newest points are judged by themselves too.
+RECENT = 24
 #: Values before anything is said: at the beginning of a run everything fills.
 LEAST_VALUES = 200
 #: Start-up, of which nothing is judged: the first part of the points.
@@ -28,8 +30,8 @@ class Leak:
     name = "leak"
 
     def __init__(self, *, rate: float = 0.01, least_bytes: float = LEAST_BYTES) -> None:
-        # A look after every doubled number of points and at every eighth of them: some thirty in a run, each with its part.
-        self._confidence = 1 - 2 * rate / 30
+        # Some thirty looks in a run, two each, both ends of an interval: each has its part.
+        self._confidence = 1 - 2 * rate / 60
         self._least_bytes = least_bytes
         self.reset()
 
@@ -61,21 +63,13 @@ class Leak:
             return self._look(value)
         return None
 
-    def slope(self) -> tuple[float, float, float]:
-        """Theil and Sen's slope with its interval, in bytes per step, of what is kept behind the start-up."""
-        judged = self._points[int(START * len(self._points)) :]
-        return theil_sen([x for x, _ in judged], [y for _, y in judged], self._confidence)
-
     def _look(self, value: float) -> Signal | None:
-        judged = self._points[int(START * len(self._points)) :]
-        slope, low, high = self.slope()
-        span = judged[-1][0] - judged[0][0]
-        level = judged[0][1]
-        least = max(LEAST_SHARE * level, self._least_bytes)
-        third = len(judged) // 3
-        late = judged[-third:]
-        late_slope = theil_sen([x for x, _ in late], [y for _, y in late], 0.5)[0]
-        leaks = low * span > least and late_slope >= STILL_RISING * slope and _rises_in_each_third(judged, least)
+        whole = self._points[int(START * len(self._points)) :]
+        looks = [self._judged(whole)]
+        before, recent = self._points[:-RECENT], self._points[-RECENT:]
+        if len(before) >= RECENT // 2 and _slope(recent) > 2 * abs(_slope(before)):  # a leak that began late
+            looks.append(self._judged(recent))
+        slope, low, high, grown, least, late_slope, leaks = max(looks, key=lambda look: (look[-1], look[0]))
         if leaks == (self._told is not None) or math.isnan(slope):
             return None
         evidence = {
@@ -83,7 +77,7 @@ class Leak:
             "bytes_per_step_low": low,
             "bytes_per_step_high": high,
             "level_bytes": value,
-            "grown_bytes": judged[-1][1] - level,
+            "grown_bytes": grown,
         }
         if not leaks:
             if late_slope > 0.1 * slope:
@@ -93,7 +87,7 @@ class Leak:
             return Signal(
                 detector=self.name,
                 kind="recovered",
-                score=slope * span,
+                score=told.score,
                 threshold=least,
                 direction="up",
                 evidence=evidence,
@@ -101,13 +95,28 @@ class Leak:
         self._told = Signal(
             detector=self.name,
             kind="degradation",
-            score=low * span,
+            score=grown,
             threshold=least,
             direction="up",
             since=0,
             evidence=evidence,
         )
         return self._told
+
+    def _judged(self, points: list[tuple[float, float]]) -> tuple[float, float, float, float, float, float, bool]:
+        """Slope with its interval, growth, what it must be at least, the last third's slope, and whether it is a leak."""
+        slope, low, high = theil_sen([x for x, _ in points], [y for _, y in points], self._confidence)
+        span = points[-1][0] - points[0][0]
+        level = points[0][1]
+        least = max(LEAST_SHARE * level, self._least_bytes)
+        late = points[-(len(points) // 3) :]
+        late_slope = theil_sen([x for x, _ in late], [y for _, y in late], 0.5)[0]
+        leaks = low * span > least and late_slope >= STILL_RISING * slope and _rises_in_each_third(points, least)
+        return slope, low, high, points[-1][1] - level, least, late_slope, leaks
+
+
+def _slope(points: list[tuple[float, float]]) -> float:
+    return theil_sen([x for x, _ in points], [y for _, y in points])[0]
 
 
 def _rises_in_each_third(points: list[tuple[float, float]], least: float) -> bool:

@@ -43,7 +43,7 @@ def plan(name: str, *, per_epoch: bool, positive: bool) -> Plan | None:
     unbounded = positive and metric.high is None
     if split == "perf":
         slower: Side = "up" if metric.better == "none" and last.endswith("_s") else side
-        return Plan(charts=TIMES, side=slower, log=unbounded, settle=True)
+        return Plan(charts=TIMES, side=slower, log=unbounded and slower == "down", settle=True)
     if split in ("train", "probe"):
         return Plan(charts=LOSSES, side=side, trend=True, log=unbounded)
     return Plan(charts=TIMES, side=side, log=False, settle=True)

@@ -43,12 +43,19 @@ class Validity:
         self._step: int | None = None
         self._epoch: int | None = None
         self._points = 0
-        self._back = False
 
     def check(self, point: Point) -> list[Fault]:
         """What is wrong with a point, or right again."""
         self._points += not all(name.startswith("system/") for name in point.values)
-        found = self._counter(point)
+        found: list[Fault] = []
+        if point.step is not None:
+            if self._step is not None and point.step < self._step:
+                found.append(_back("step", self._step, point.step))
+            self._step = point.step
+        if point.epoch is not None:
+            if self._epoch is not None and point.epoch < self._epoch:
+                found.append(_back("epoch", self._epoch, point.epoch))
+            self._epoch = point.epoch
         for name, value in point.values.items():
             seen = self._series.get(name)
             if seen is None:
@@ -64,25 +71,16 @@ class Validity:
                     found.append(missing)
         return found
 
-    def _counter(self, point: Point) -> list[Fault]:
-        found: list[Fault] = []
-        for axis, before, now in (("step", self._step, point.step), ("epoch", self._epoch, point.epoch)):
-            if now is not None and before is not None and now < before:
-                evidence = {f"{axis}_before": before, f"{axis}_now": now}
-                message = f"the {axis} went back from {before} to {now}: resumed from a checkpoint, or two writers in one record"
-                found.append(
-                    Fault(
-                        rule="counter-back",
-                        metric="",
-                        kind="validity",
-                        severity="warning",
-                        message=message,
-                        evidence=evidence,
-                    )
-                )
-        self._step = point.step if point.step is not None else self._step
-        self._epoch = point.epoch if point.epoch is not None else self._epoch
-        return found
+
+def _back(axis: str, before: int, now: int) -> Fault:
+    return Fault(
+        rule="counter-back",
+        metric="",
+        kind="validity",
+        severity="warning",
+        message=f"the {axis} went back from {before} to {now}: resumed from a checkpoint, or two writers in one record",
+        evidence={f"{axis}_before": before, f"{axis}_now": now},
+    )
 
 
 class _Seen:
