@@ -22,7 +22,8 @@ class Thin:
     kept: NDArray[np.int64]
     #: How many neighbouring values make a bucket; 1 where every point is kept.
     bucket: int
-    #: Of each bucket: the index in its middle and the mean of its finite values (NaN where there is none); empty with bucket 1.
+    #: Of each bucket (a last one that is at least half full): the index in its middle and the mean of its finite values, NaN where there is
+    #: none; empty with bucket 1.
     centres: NDArray[np.int64]
     means: NDArray[np.float64]
 
@@ -54,4 +55,7 @@ def extremes(values: NDArray[np.float64], most: int) -> Thin:
     means = np.where(counts > 0, parts.sum(axis=1), np.nan)
     # In a bucket without a finite value argmin and argmax name its first value, which is odd and kept anyway.
     kept = np.unique(np.concatenate([[0], least, greatest, first_odd, [n - 1]]).astype(np.int64))
-    return Thin(kept=kept, bucket=bucket, centres=np.minimum(offsets + bucket // 2, n - 1), means=means)
+    # A last bucket that is not half full has a mean that is not like the others'.
+    whole = rows if 2 * (n - int(offsets[-1])) >= bucket else rows - 1
+    centres = np.minimum(offsets + bucket // 2, n - 1)
+    return Thin(kept=kept, bucket=bucket, centres=centres[:whole], means=means[:whole])

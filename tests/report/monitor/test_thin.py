@@ -32,6 +32,16 @@ def test_means_are_those_of_the_buckets():
     assert thin.centres.tolist() == [5 + 10 * row for row in range(100)]
 
 
+def test_a_last_bucket_that_is_nearly_empty_has_no_mean_of_its_own():
+    thin = extremes(np.r_[np.zeros(1000), 50.0], 202)
+    assert thin.bucket == 11
+    assert len(thin.means) == len(thin.centres) == 91
+    thin = extremes(np.r_[np.zeros(1001), 50.0], 102)
+    assert thin.bucket == 21
+    assert len(thin.means) == 48
+    assert 50.0 in np.r_[np.zeros(1001), 50.0][thin.kept]
+
+
 def test_a_single_nan_stays_a_gap():
     values = np.sin(np.arange(10_000) / 50)
     values[5003] = np.nan

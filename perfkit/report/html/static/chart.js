@@ -267,7 +267,8 @@
         const value = series.values[index];
         const text = format.value(value, this.spec.unit);
         this.outputs.get(series).textContent = text;
-        told.push({ series, text, index });
+        const mean = x === null ? null : series.meanNear(this.stack.axis, x);
+        told.push({ series, text, mean: mean === null ? "" : `mean of ${series.bucket}: ${format.value(mean, this.spec.unit)}` });
         if (x !== null && !series.hidden && Number.isFinite(value) && (!this.log || value > 0)) {
           const place = this.x(series.along(this.stack.axis)[index]);
           if (place >= this.sides.left - 1 && place <= this.width - this.sides.right + 1) {

@@ -82,8 +82,19 @@
       return this.ascending[axis];
     }
 
+    // Mean of the bucket nearest to x; null where every value is there.
+    meanNear(axis, x) {
+      if (!this.means) return null;
+      const at = this.along(axis);
+      let best = 0;
+      for (let index = 1; index < this.meanAt.length; index += 1) {
+        if (Math.abs(at[this.meanAt[index]] - x) < Math.abs(at[this.meanAt[best]] - x)) best = index;
+      }
+      return this.means[best];
+    }
+
     // Means over a window around each point, which is a share of the points; NaN and ±inf are left out. Twice a moving mean, so that
-    // the weights fall off towards the window's ends.
+    // the weights fall off towards the window's ends. At the ends of the run the window is narrower and reaches further to one side.
     smooth(share) {
       const index = this.meanAt || Array.from(this.values.keys());
       let values = this.means || this.values;
@@ -98,8 +109,8 @@
           counts[at + 1] = counts[at] + (finite ? 1 : 0);
         }
         values = values.map((value, at) => {
-          const reach = Math.min(half, at, values.length - 1 - at); // symmetric also at the ends, where it gets narrow
-          const [from, to] = [at - reach, at + reach + 1];
+          const reach = Math.max(Math.min(half, at, values.length - 1 - at), Math.ceil(half / 3));
+          const [from, to] = [Math.max(0, at - reach), Math.min(values.length, at + reach + 1)];
           return Number.isFinite(value) ? (sums[to] - sums[from]) / (counts[to] - counts[from]) : NaN;
         });
       }

@@ -144,8 +144,8 @@
     }
 
     tipText(x, told) {
-      const rows = told.filter(({ series }) => !series.hidden).map(({ series, text }) => html("tr", {},
-        html("td", {}, series.label), html("td", {}, html("strong", {}, text))));
+      const rows = told.filter(({ series }) => !series.hidden).map(({ series, text, mean }) => html("tr", {},
+        html("td", {}, series.label), html("td", {}, html("strong", {}, text)), mean ? html("td", { class: "soft" }, mean) : null));
       const [low, high] = this.domain;
       const near = this.events.filter((event) => {
         const place = this.placeOf(event);
