@@ -59,7 +59,9 @@ def compose(run: Run, recorded: Recorded) -> dict[str, Any]:
         "alerts": [_alert(episode, timeline) for episode in episodes(recorded.alerts, timeline.end_ns)],
         "record": {"damaged_lines": recorded.damaged},
     }
-    gaps.note("card", "the record holds no facts of the model")
+    gaps.note(
+        "card", "the card says that it does not apply" if recorded.cards else "the record holds no facts of the model"
+    )
     gaps.note("state", "the record holds no status, and there is no run.json to ask")
     for key, reason in (
         ("state.step", "the last status names no step"), ("state.epoch", "the last status names no epoch"),

@@ -56,6 +56,7 @@ def test_every_null_has_its_reason(digits_document):
         parts = [path[:end] for end in range(len(path), 0, -1) if path[:end] in digits_document["unavailable"]]
         assert parts, path
         assert digits_document["unavailable"][parts[0]] != "not recorded", path
+    assert digits_document["unavailable"]["card.file"] == "the card says that it does not apply"
 
 
 def test_a_run_of_which_nothing_is_known_has_a_document_too(tmp_path):
