@@ -52,7 +52,8 @@ class Alerter:
 
     *spool*: the folder in which alerts that a sink could not take are kept for the next process; None keeps them in memory. *before*: alerts
     that an earlier process recorded (`record.read(run).alerts`): what fires already does not fire again. *baseline*: of metrics, by
-    canonical name; what is not in it is taken from the first values (`alerts.watched`). Raises UsageError where two rules have one name.
+    canonical name; what is not in it is taken from the first values (`alerts.watched`). Raises UsageError where two rules have one name,
+    or one is under a rule that is not there.
     """
 
     def __init__(
