@@ -16,12 +16,12 @@ from .drain import Drain
 from .facts import Facts
 from .folds import Fold
 from .lines import Lines
-from .plans import Plan, Value, plan_of
+from .plans import TRACEBACK, Plan, Value, plan_of
 from .records import LINE_CLASSES, MAX_TEXT, LineClass, LogRecord, RecordKind
 from .shapes import NUMBER, PLACE, masked, number, whole
 from .stamps import Stamps
 from .table import Table
-from .tracebacks import START, Joiner, Traceback
+from .tracebacks import Joiner, Traceback
 
 #: Shapes that are remembered; the oldest are worked out again when they come back.
 MAX_PLANS = 8192
@@ -31,6 +31,9 @@ MAX_READ = 16_384
 #: Share of a file's bytes that are no UTF-8 from which it is no text.
 BINARY_SHARE = 0.1
 _DIRTY = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\xc2[\x80-\x9f]")
+# The least number since 1970 that is taken for seconds, milliseconds … → nanoseconds in one (from 1973 on).
+_SCALES = ((10**8, 10**9), (10**11, 10**6), (10**14, 10**3), (10**17, 1))
+_split = NUMBER.split
 _KINDS: dict[str, RecordKind] = {"metric": "train", "progress": "train", "param": "param", "predict": "predict"}
 
 
@@ -93,7 +96,7 @@ class LogAnalysis:
         self.stamps = Stamps(zone)
         self._on_record, self._now_ns = on_record, now_ns
         self._plans: dict[str, Plan] = {}
-        self._joiner = Joiner()
+        self._joiner, self._tracing = Joiner(), False
         self._open = False
         self._lines = Lines()
         self._source = Source("")
@@ -152,6 +155,7 @@ class LogAnalysis:
     def settle(self) -> None:
         """Take what waits for the next line to be sure that it is over: a traceback, the state of a progress bar."""
         trace = self._joiner.close()
+        self._tracing = False
         if trace:
             self._crash(trace)
         self._commit()
@@ -219,16 +223,18 @@ class LogAnalysis:
         if len(text) > MAX_READ:
             self._refuse(f"longer than {MAX_READ} characters", redrawn)
             return
-        if (self._joiner.open or START in text) and self._in_traceback(text):
+        if self._tracing and self._in_traceback(text):
             return
         if self._table is not None and self._row(text):
             return
-        stamp, body = self._stamp(text)
-        parts = NUMBER.split(body)
+        stamp, body = self.stamps.take(text)
+        if stamp is not None:
+            self._time(stamp)
+        parts = _split(body)
         shape = PLACE.join(parts[::2])
         plan = self._plans.get(shape)
         if plan is None:
-            plan = self._new_plan(shape, body)
+            plan, parts = self._new_plan(shape, body, parts)
         if plan.template is not None:
             plan.template.count += 1
         if self._pending is not None and not plan.bar:
@@ -237,12 +243,6 @@ class LogAnalysis:
         if not redrawn:
             self.counts[said] += 1
         self._previous = text
-
-    def _stamp(self, text: str) -> tuple[int | None, str]:
-        found, body = self.stamps.take(text)
-        if found is not None:
-            self._time(found)
-        return found, body
 
     def _time(self, time_ns: int | None) -> None:
         if time_ns is None:
@@ -279,6 +279,9 @@ class LogAnalysis:
 
     def _other(self, plan: Plan, parts: list[str], text: str, body: str) -> LineClass:
         kind = plan.taken_for
+        if plan.event == TRACEBACK:
+            self._begin_traceback(text)
+            return kind
         if self._warned and text[:2] == "  ":  # the line of code that Python shows below a warning
             self._warned = False
             return "runtime"
@@ -311,24 +314,22 @@ class LogAnalysis:
         if not redrawn:
             self.counts["unknown"] += 1
 
-    def _new_plan(self, shape: str, body: str) -> Plan:
-        """The plan of a shape that is not known; paths, hashes and the like are taken out first, else each would be a shape of its own."""
+    def _new_plan(self, shape: str, body: str, parts: list[str]) -> tuple[Plan, list[str]]:
+        """The plan of a shape that is not known, and the parts that it is for: paths, hashes and the like are taken out first, else each
+        would be a shape of its own.
+        """
         less = masked(body)
-        if less != body:
-            parts = NUMBER.split(less)
-            less_shape = PLACE.join(parts[::2])
-            if less_shape.count(PLACE) != shape.count(PLACE):  # a number went with it: the indexes differ
-                less_shape = shape
-        else:
-            less_shape = shape
+        less_parts = NUMBER.split(less) if less != body else parts
+        less_shape = PLACE.join(less_parts[::2])
         plan = self._plans.get(less_shape)
-        if plan is None or shape == less_shape:
-            plan = plan_of(shape)
+        if plan is None:
+            plan = plan_of(less_shape)
             self.plans_made += 1
             self._templated(plan, less_shape, body)
             self._remember(less_shape, plan)
-        self._remember(shape, plan)
-        return plan
+        if plan.taken_for == "param" or plan.category:  # what was taken out is what it says
+            return plan, parts
+        return plan, less_parts
 
     def _remember(self, shape: str, plan: Plan) -> None:
         if len(self._plans) >= MAX_PLANS:
@@ -491,13 +492,12 @@ class LogAnalysis:
             if belongs:
                 self.counts["runtime"] += 1
                 return True
-        if START not in text:
-            return False
-        self._commit()
+        self._tracing = self._joiner.open
+        return False
+
+    def _begin_traceback(self, text: str) -> None:
         self._joiner.begin(text, self._source.lines)
-        self._stamp(text)
-        self.counts["runtime"] += 1
-        return True
+        self._tracing = True
 
     def _crash(self, trace: Traceback) -> None:
         when = self._now()
@@ -514,8 +514,9 @@ class LogAnalysis:
     def _field_time(self, plan: Plan, numbers: list[str]) -> int | None:
         """The time in a field of JSON: seconds, milliseconds … since 1970 by its size, or text."""
         if plan.time_text == PLACE:
-            found = number(numbers[plan.time_first])
-            scale = next((s for low, s in ((1e17, 1), (1e14, 1e3), (1e11, 1e6), (1e8, 1e9)) if found >= low), 0)
+            token = numbers[plan.time_first]
+            found = int(token) if token.isdecimal() else number(token)
+            scale = next((s for low, s in _SCALES if low <= found < low * 1000), 0)
             stamp = int(found * scale) if scale else None
         else:
             pieces = plan.time_text.split(PLACE)
@@ -546,7 +547,7 @@ class LogAnalysis:
 
 def _message(plan: Plan, parts: list[str]) -> str:
     """The message as it was written, without its logging header."""
-    shape = PLACE.join(parts[::2])[plan.start :]
-    numbers = parts[1::2][plan.first :]
-    pieces = shape.split(PLACE)
+    shape = PLACE.join(parts[::2])
+    numbers = parts[1::2][shape.count(PLACE, 0, plan.start) :]
+    pieces = shape[plan.start :].split(PLACE)
     return (pieces[0] + "".join(n + p for n, p in zip(numbers, pieces[1:], strict=True))).strip()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from operator import eq
 
 ANY = "<*>"
 #: Share of equal tokens from which a message belongs to a group (the paper finds 0.3–0.5 best on its data sets).
@@ -16,6 +17,8 @@ SIMILAR = 0.5
 #: Tokens that lead down the tree, and branches of a node, beyond which tokens share one (both as in the paper's settings).
 DEPTH = 2
 MAX_BRANCHES = 100
+#: Groups of a leaf that a message is compared with: the newest.
+MAX_COMPARED = 50
 #: Tokens of a message that are looked at.
 MAX_TOKENS = 60
 
@@ -69,10 +72,12 @@ class Drain:
         path = self._path(tokens)
         leaf = self._leaves.setdefault(path, [])
         best, score = None, -1.0
-        for template in leaf:
-            same = sum(a == b for a, b in zip(tokens, template.tokens, strict=True)) / len(tokens)
+        for template in leaf[-MAX_COMPARED:]:
+            same = sum(map(eq, tokens, template.tokens)) / len(tokens)
             if same > score:
                 best, score = template, same
+                if same == 1.0:
+                    break
         if best is None or score < SIMILAR:
             return self._new(tokens, path, leaf)
         if score < 1.0:

@@ -47,6 +47,24 @@ _PARAM_WORD = re.compile(
     r"^(?:seed|epochs|dropout|momentum|gamma|beta\d?|betas|eps|weight_decay|lr|learning_rate|optimizer|device|dtype|bs|parameters|params|"
     r"#params|world_size|patience|nesterov|amsgrad|temperature|top_k|top_p|alpha|margin|classes|nproc|rank)$|parameters|params"
 )
+#: Things that have numbers of their own, which measure nothing.
+_NUMBERED = {
+    "cuda",
+    "gpu",
+    "mps",
+    "npu",
+    "xpu",
+    "rank",
+    "worker",
+    "node",
+    "line",
+    "port",
+    "pid",
+    "id",
+    "version",
+    "fold",
+    "shard",
+}
 #: A place in the code, ``module.py:12``.
 _FILE = re.compile(r"\.(?:py|cc|cpp|cu|h|c|js)$")
 _STEP_TIME = {"step_time", "batch_time", "iter_time", "time_per_step", "time_per_batch", "dt", "step time", "batch time", "iter time",
@@ -101,6 +119,8 @@ def meaning(label: str, unit: Unit | None, *, split: str, joined: bool) -> Meani
     if label.count("/") > 2 or _FILE.search(label):
         return NOTHING
     key, given = _key(label)
+    if key in _NUMBERED:
+        return NOTHING
     if key in _EPOCH:
         return Meaning("epoch")
     if key in _STEP:

@@ -17,6 +17,7 @@ class Lines:
 
     def __init__(self) -> None:
         self._decoder: codecs.IncrementalDecoder | None = None
+        self._head = b""
         self._rest = ""
         self._skipping = False
         #: Characters that could not be decoded, lines that were cut, characters that were lost by that.
@@ -30,19 +31,21 @@ class Lines:
 
     def close(self) -> list[str]:
         """The last line, if it had no end."""
-        tail = self._decoder.decode(b"", final=True) if self._decoder else ""
+        tail = self._decode(b"", final=True)
         found = self._split(tail + "\n") if tail or self._rest else []
         self._decoder, self._skipping = None, False
         return found
 
-    def _decode(self, data: bytes) -> str:
+    def _decode(self, data: bytes, *, final: bool = False) -> str:
         if self._decoder is None:
-            if not data:
+            data, self._head = self._head + data, b""
+            if any(mark.startswith(data) for mark, _ in _MARKS) and not final:
+                self._head = data  # it may yet become a mark
                 return ""
             mark, encoding = next((m for m in _MARKS if data.startswith(m[0])), (b"", "utf-8"))
             self._decoder = codecs.getincrementaldecoder(encoding)("replace")
             data = data[len(mark) :]
-        text = self._decoder.decode(data)
+        text = self._decoder.decode(data, final)
         if not text.isascii():
             self.undecodable += text.count("\ufffd")
         return text

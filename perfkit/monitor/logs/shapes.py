@@ -18,8 +18,9 @@ _MASK = re.compile(
     r"(?<![a-z0-9+.\-])[a-z][a-z0-9+.\-]{1,20}://[^\s'\"]+"  # addresses
     r"|(?<![\w.])(?:[A-Za-z]:\\|~?/|\.{1,2}/)[^\s'\":,;()]+"  # paths
     r"|\b(?=[0-9a-fA-F-]{0,36}\d)[0-9a-fA-F]{8}(?:-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}\b"  # UUIDs
-    r"|\b(?:0x[0-9a-fA-F]+|(?=[a-fA-F]*\d)[0-9a-fA-F]{7,64})\b"  # hashes and addresses in memory
+    r"|\b(?:0x[0-9a-fA-F]+|(?=[a-fA-F]*\d)(?=\d*[a-fA-F])[0-9a-fA-F]{7,64})\b"  # hashes and addresses in memory
     r"|\b\d{1,3}(?:\.\d{1,3}){3}\b"  # IPv4
+    r"|(?<![\w@])[A-Za-z_]+\d\w*(?![\w@]|[\"']?\s*[:=(\[]|\s+[-+]?\d)"  # words with digits, where they name no number
 )
 MASKED = "<*>"
 #: Characters of a line in which they are looked for.
@@ -35,6 +36,8 @@ def masked(body: str) -> str:
 
 def whole(token: str) -> int:
     """An epoch or a step; -1 where it is none that a counter could have."""
+    if token.isdecimal() and len(token) < 12:
+        return int(token)
     try:
         found = int(number(token))
     except (ValueError, OverflowError):

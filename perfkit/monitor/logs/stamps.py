@@ -30,6 +30,13 @@ _MONTHS = {
 _GLOG_LEVELS = {"I": "INFO", "W": "WARNING", "E": "ERROR", "F": "FATAL", "C": "CRITICAL", "D": "DEBUG", "V": "DEBUG"}
 #: How far into a line an ISO stamp is looked for (behind a level or the name of a rank).
 _REACH = 40
+# First character of a line → what its stamp may be: g glog's, m a month's.
+_WAYS = (
+    dict.fromkeys("0123456789[(", "number")
+    | dict.fromkeys("IWEFCDV", "g")
+    | dict.fromkeys("JMASON", "m")
+    | {"F": "gm", "D": "gm"}
+)
 _HALF_DAY_S = 43_200
 #: Stamps outside of these years are none (and would not fit into 64 bits of nanoseconds).
 FIRST_YEAR, LAST_YEAR = "1971", "2199"
@@ -52,17 +59,17 @@ class Stamps:
 
     def take(self, text: str) -> tuple[int | None, str]:
         """The time (UTC ns) that *text* begins with, if any, and the rest; the level of a glog line is put before it."""
-        first = text[:1]
-        if first.isdigit() or first in "[(":
-            found = self._numeric(text)
-        elif first in "IWEFCDV" and text[1:5].isdigit():
-            found = self._glog(text)
-        elif first in "JFMASOND" and text[3:4] == " " and (month := _SYSLOG.match(text)):
-            found = self._syslog(month), text[month.end() :]
-        else:
+        way = _WAYS.get(text[:1])
+        if way is not None:
             found = None
-        if found is not None:
-            return found
+            if way == "number":
+                found = self._numeric(text)
+            elif "g" in way and text[1:5].isdigit():
+                found = self._glog(text)
+            elif "m" in way and text[3:4] == " " and (month := _SYSLOG.match(text)):
+                found = self._syslog(month), text[month.end() :]
+            if found is not None:
+                return found
         at = text.find("20", 0, _REACH)
         if at > 0 and text[at + 4 : at + 5] in ("-", "/"):
             return self._later(text, at)
@@ -76,23 +83,29 @@ class Stamps:
     def _numeric(self, text: str) -> tuple[int | None, str] | None:
         iso = _ISO.match(text)
         if iso:
-            return self._iso(iso), text[iso.end() :]
+            return self._found(self._iso(iso), text[iso.end() :])
         epoch = _EPOCH.match(text)
         if epoch:
             fraction = epoch[2] or epoch[3] or ""
             return int(epoch[1]) * 10**9 + _nanoseconds(fraction), text[epoch.end() :]
         clock = _CLOCK.match(text) if ":" in text[2:5] else None
         if clock:
-            return self._time_of_day(clock[1] or clock[3], clock[2] or clock[4] or ""), text[clock.end() :]
+            return self._found(self._time_of_day(clock[1] or clock[3], clock[2] or clock[4] or ""), text[clock.end() :])
         return self._glog(text) if first_glog(text) else None
+
+    @staticmethod
+    def _found(time_ns: int | None, rest: str) -> tuple[int, str] | None:
+        """None for what only looked like a stamp: its text stays."""
+        return None if time_ns is None else (time_ns, rest)
 
     def _later(self, text: str, at: int) -> tuple[int | None, str]:
         level = _LEVEL_FIRST.match(text)
         start = at - 1 if text[at - 1] in "[(" else at
         iso = _ISO.match(text, level.end() if level else start)
-        if not iso:
+        when = self._iso(iso) if iso else None
+        if iso is None or when is None:
             return None, text
-        return self._iso(iso), text[: iso.start()] + text[iso.end() :].lstrip(" ")
+        return when, text[: iso.start()] + text[iso.end() :].lstrip(" ")
 
     def _iso(self, found: re.Match[str]) -> int | None:
         second, fraction, zone = found.groups()

@@ -23,44 +23,73 @@ _PLACE = re.compile(
 )
 _TF = re.compile(r"^: ([IWEF]) \S+:\x00\] ")
 _TF_LEVELS = {"I": "info", "W": "warning", "E": "error", "F": "critical"}
-_PY_WARNING = re.compile(r"(?:^|: )(\w*Warning): ")
+_PY_WARNING = re.compile(r"(?:^|: )(\w+Warning): ")
 
-_CRITICAL = re.compile(
-    r"\bsegmentation fault|core dumped|\bkilled\b|out of memory|\boom[- ]?kill|\bfatal\b|\bpanic\b|cuda error|terminate called|device-side assert"
-)
-_ERROR = re.compile(
-    r"\b(?:error|exception|failed|failure|abort(?:ed|ing)?|crash(?:ed)?|corrupt(?:ed)?|sigterm|sigkill|sigsegv)\b|^\w+error: "
-)
-_WARNING = re.compile(
-    r"\bwarning\b|deprecat|\bcannot\b|could not|couldn't|\boverflow|\bretry(?:ing)?\b|timed? ?out|\bslow\b|\bnot found\b|\bskipp(?:ed|ing)\b"
-)
+_WORDS = re.compile(r"[a-z]+")
+#: Level → words, and phrases, that say it where a message has no level of its own.
+_SEVERE = {
+    "critical": (("killed", "fatal", "panic", "oom"),
+                 ("out of memory", "segmentation fault", "core dumped", "cuda error", "terminate called", "device-side assert")),
+    "error": (("error", "exception", "failed", "failure", "abort", "aborted", "aborting", "crash", "crashed", "corrupt", "corrupted",
+               "sigterm", "sigkill", "sigsegv"), ()),
+    "warning": (("warning", "deprecated", "deprecation", "cannot", "couldn", "overflow", "overflowed", "retry", "retrying", "timeout",
+                 "slow", "skipped", "skipping"), ("could not", "timed out", "not found", "time out")),
+}  # fmt: skip
+#: What happened → words, and phrases, that say it. The first that fits is it.
+_EVENTS = {
+    "out_of_memory": (("oom",), ("out of memory",)),
+    "early_stop": ((), ("early stop", "stopping early", "restoring model weights")),
+    "learning_rate": ((), ("learning rate to", "learning rate is", "learning rate set", "lr reduced", "lr decay", "lr set")),
+    "checkpoint": (("checkpoint", "checkpoints", "saving", "saved", "ckpt"),
+                   ("improved from", "did not improve", "best so far", "best model", "is the best")),
+    "resume": (("resuming", "resumed", "restored", "restoring"),
+               ("=> load", "loaded from", "loading from", "loading weights", "loading model", "loaded model", "loading pretrained")),
+    "compile": (("compiling", "compiled", "compilation", "tracing", "jit", "cudnn", "xla"), ()),
+    "device": (("device", "devices", "cuda", "gpu", "gpus", "tpu", "tpus", "cpu", "accelerator", "mps", "backend", "onednn", "tensorrt"),
+               ("mixed precision", "tensor cores")),
+    "distributed": (("rank", "nccl", "gloo", "distributed", "ddp", "fsdp", "rendezvous"), ("world size",)),
+    "data": (("dataset", "datasets", "dataloader", "examples", "samples", "tokens", "vocab", "vocabulary", "characters", "shuffling",
+              "downloading", "downloaded", "download", "images", "corpus", "records"), ("split up",)),
+    "finish": (("finish", "finished", "complete", "completed", "done", "stopped", "exiting", "shutdown", "goodbye"),
+               ("end of", "shutting down")),
+    "start": (("start", "started", "starting", "initializing", "initialized", "initialising", "initialised", "initialize", "launching",
+               "launched", "launch", "begin", "beginning", "running", "creating", "loading", "loaded", "listening"), ()),
+    "model": (("model", "parameter", "parameters", "params", "optimizer", "adam", "adamw", "sgd", "layer", "layers", "weights", "module",
+               "modules", "criterion"), ()),
+    "seed": (("seed", "deterministic"), ()),
+    "settings": (("config", "configuration", "arguments", "hyperparameters", "settings", "overriding", "override"), ()),
+    "track": (("tensorboard", "wandb", "mlflow", "comet", "clearml"), ()),
+    "log": (("log", "logs", "logging", "logger"), ()),
+}  # fmt: skip
 
-#: What happened → how it is said. The first that fits is it.
-_EVENTS = tuple(
-    (name, re.compile(pattern))
-    for name, pattern in {
-        "out_of_memory": r"out of memory|\boom\b",
-        "early_stop": r"early stopp|stopping early|restoring model weights",
-        "learning_rate": r"reduc\w+ learning rate|learning rate (?:to|is|set)|lr (?:reduced|set|decay)",
-        "checkpoint": r"\bcheckpoint|\b(?:saving|saved|save)\b.*(?:model|weights|state|to\b)|improved from|did not improve|\bbest (?:so far|model)|is the best",
-        "resume": r"\bresum|\brestor(?:ed|ing)\b|=> load|load(?:ed|ing) (?:from|checkpoint|weights|pretrained|model)",
-        "compile": r"\bcompil(?:ing|ed|ation)\b|\btracing\b|\bjit\b|cudnn|xla",
-        "device": r"\b(?:device|cuda|gpus?|tpus?|cpu|accelerator|mps|backend|onednn|tensorrt|mixed precision|tensor cores)\b|cpu instructions",
-        "distributed": r"\b(?:rank|nccl|gloo|world size|distributed|ddp|fsdp|rendezvous|master_addr)\b",
-        "data": r"\b(?:dataset|dataloader|examples|samples|tokens|vocab\w*|characters|shuffl\w+|downloading|download(?:ed)?|split up|images|corpus|records)\b",
-        "finish": r"\b(?:finish(?:ed)?|complet(?:e|ed)|done|end of|stopped|max_epochs|exiting|shutdown|shutting down|goodbye)\b",
-        "start": r"\b(?:start(?:ed|ing)?|initializ\w+|initialis\w+|launch\w*|begin\w*|running|creating|loading|loaded|listening)\b",
-        "model": r"\b(?:model|parameters?|params|optimizer|adamw?|sgd|layers?|weights|module|criterion)\b",
-        "seed": r"\bseed\b|\bdeterministic\b",
-        "settings": r"\b(?:config(?:uration)?|arguments|hyper-?parameters|settings|overrid\w+)\b",
-        "track": r"tensorboard|wandb|weights & biases|mlflow|comet|clearml",
-        "log": r"\blog(?:s|ging|_interval| messages| file)\b",
-    }.items()
-)  # fmt: skip
+
+def _by_word(table: dict[str, tuple[tuple[str, ...], tuple[str, ...]]]) -> dict[str, int]:
+    """Word → place in *table* of the first name that has it."""
+    found: dict[str, int] = {}
+    for place, (words, _) in enumerate(table.values()):
+        for word in words:
+            found.setdefault(word, place)
+    return found
+
+
+_SEVERE_WORDS, _EVENT_WORDS = _by_word(_SEVERE), _by_word(_EVENTS)
+
+
+def _first(low: str, table: dict[str, tuple[tuple[str, ...], tuple[str, ...]]], words: dict[str, int]) -> str:
+    """The first name of *table* of which *low* has a word or a phrase; "" for none."""
+    best = min((words[w] for w in _WORDS.findall(low) if w in words), default=len(table))
+    for place, (name, (_, phrases)) in enumerate(table.items()):
+        if place >= best or any(phrase in low for phrase in phrases):
+            return name
+    return ""
+
+
 _REQUEST = re.compile(
     r'"(?:GET|POST|PUT) \S+ HTTP|\b(?:predict(?:ion|ions|ed|ing)?|inference|infer|request|response|generated|served)\b',
     re.I,
 )
+#: ``ValueError: bad`` without its traceback.
+_ENDING = re.compile(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception): ")
 _DECORATION = re.compile(r"^[\s\-=_*#~+.|│┃┏┓┗┛┡┩├┤└┘┌┐┬┴┼┳┻╇╈━─═╭╮╯╰<>]*$")
 _TABLE = re.compile(r"^\s*[│┃|].*[│┃|]\s*$")
 _MODULE = re.compile(r"^\s*\([\w.\x00]+\): [\w.]+\(|^[A-Z]\w*\($|^\s*\)$")
@@ -94,17 +123,15 @@ def warning_category(text: str) -> str:
 def severity(message: str) -> str:
     """The level that the words of a message without one have."""
     low = message.lower()
-    if _CRITICAL.search(low):
-        return "critical"
-    if _ERROR.search(low):
+    found = _first(low, _SEVERE, _SEVERE_WORDS)
+    if not found and _ENDING.match(message):
         return "error"
-    return "warning" if _WARNING.search(low) else "info"
+    return found or "info"
 
 
 def event(message: str) -> str:
     """What a message says has happened; "" where its words are not known."""
-    low = message.lower()
-    return next((name for name, pattern in _EVENTS if pattern.search(low)), "")
+    return _first(message.lower(), _EVENTS, _EVENT_WORDS)
 
 
 def is_request(message: str) -> bool:
