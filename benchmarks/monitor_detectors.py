@@ -86,7 +86,7 @@ def false_alarms(quick):
             [evaluate.ours("auto", PLAIN, TIMES, 0.01)], make, runs=100 if quick else 1000, length=LENGTH
         )
         others = [c for c in evaluate.contenders(PLAIN, 0.05) if c.name not in ("auto", "never")]
-        alone = evaluate.measure(others, make, runs=10 if quick else 100, length=LENGTH)
+        alone = evaluate.measure(others, make, runs=10 if quick else 60, length=LENGTH)
         found[kind] = evaluate.as_rows(auto, 0.01) + evaluate.as_rows(alone, 0.05)
     return found
 
@@ -285,7 +285,7 @@ def cost(times, losses):
             STEP: np.concatenate(times[:count]),
             LOSS: np.concatenate(losses[:1] * count if count == 1 else [losses[0]] * count),
         }
-        spent = [watched(series)[1] for _ in range(3)]
+        spent = [watched(series)[1] for _ in range(3 if count == 1 else 1)]
         rows.append(
             {
                 "values": 2 * count * LENGTH,
@@ -300,10 +300,11 @@ def main():
     parser.add_argument("--quick", action="store_true", help="fewer series, nothing written")
     quick = parser.parse_args().quick
     began, cpu = time.time(), time.process_time()
-    count = 8 if quick else 24
+    count = 8 if quick else 20
     times, cpu_times, losses = trainings(count)
     sections = {
         "cost": lambda: cost(list(times), list(losses)),
+        "false_alarms": lambda: false_alarms(quick),
         "time_step": lambda: {
             "real_wall": time_step(times), "real_cpu": time_step(cpu_times), "made": time_step_quiet(quick),
         },
@@ -314,7 +315,6 @@ def main():
             "cpu_times": real(cpu_times, Plan(charts=TIMES, side="up", settle=True)),
             "losses": real(losses, Plan(charts=LOSSES, side="up", log=True, trend=True)),
         },
-        "false_alarms": lambda: false_alarms(quick),
         "change_points": lambda: offline(quick),
         "power": lambda: power(quick),
         "river_kswin": lambda: kswin(quick),

@@ -32,6 +32,7 @@ class Adwin:
 
     kind: EventKind = "degradation"
     name = "adwin"
+    learns = False
 
     def __init__(self) -> None:
         self._drift = river_drift()
@@ -56,6 +57,9 @@ class Adwin:
         if rate != self._rate:
             self._rate = rate
             self.restart()
+
+    def learn(self, r: float) -> None:
+        """Nothing to learn."""
 
     def refit(self, innovations: Iterable[float]) -> None:
         """Ranks are what they were."""

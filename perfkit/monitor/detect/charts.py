@@ -27,12 +27,17 @@ class Chart(Protocol):
     kind: EventKind
     threshold: float
     ago: int
+    #: Whether `learn` does anything.
+    learns: bool
 
     def push(self, r: float, z: float) -> float:
         """The score after one more value: an alarm where it passes ``threshold``."""
 
     def allow(self, rate: float) -> None:
         """Set the threshold for so many false alarms per value."""
+
+    def learn(self, r: float) -> None:
+        """An innovation has become part of what is usual."""
 
     def refit(self, innovations: Iterable[float]) -> None:
         """The series' model was fitted (again): its innovations, oldest first."""
@@ -45,9 +50,13 @@ class _Scored:
     """A chart of normal scores: nothing of it depends on the series."""
 
     kind: EventKind = "degradation"
+    learns = False
 
     def __init__(self) -> None:
         self.threshold, self.ago = math.inf, 0
+
+    def learn(self, r: float) -> None:
+        """Nothing to learn."""
 
     def refit(self, innovations: Iterable[float]) -> None:
         """Scores are what they were."""
@@ -236,6 +245,7 @@ class _Tailed:
 
     #: The tail is fitted again when there are this many times as many values.
     _GROWTH = 1.5
+    learns = True
 
     def __init__(self) -> None:
         self.threshold, self.ago = math.inf, 1
@@ -244,12 +254,15 @@ class _Tailed:
         self._fit_at = 0.0
         self._rate = 0.0
 
-    def _keep(self, score: float) -> None:
+    def learn(self, r: float) -> None:
+        """One more innovation for the tail, unless it passed the threshold."""
+        if r > self.threshold:
+            return
         self._count += 1
         if len(self._largest) <= tail.MOST:
-            heapq.heappush(self._largest, score)
-        elif score > self._largest[0]:
-            heapq.heapreplace(self._largest, score)
+            heapq.heappush(self._largest, r)
+        elif r > self._largest[0]:
+            heapq.heapreplace(self._largest, r)
         if self._count >= self._fit_at:
             self._set()
 
@@ -285,8 +298,6 @@ class RobustZ(_Tailed):
 
     def push(self, r: float, z: float) -> float:
         """The innovation itself."""
-        if r <= self.threshold:
-            self._keep(r)
         return r
 
     def refit(self, innovations: Iterable[float]) -> None:
@@ -311,19 +322,21 @@ class TwoInARow(_Tailed):
     def __init__(self) -> None:
         super().__init__()
         self.ago = 2
-        self._before = -math.inf
+        self._before = self._learned = -math.inf
         self._far, self._pairs, self._ranked = math.inf, 0, 0
 
     def push(self, r: float, z: float) -> float:
         """The lesser of the newest two innovations."""
         before, self._before = self._before, r
-        score = r if r < before else before
-        if score <= self.threshold:
-            self._ranked += 1
-            if score > self._far:
-                self._pairs += 1
-            self._keep(r)
-        return score
+        return r if r < before else before
+
+    def learn(self, r: float) -> None:
+        """One more innovation for the tail, and whether it makes a pair there."""
+        self._ranked += 1
+        if r > self._far and self._learned > self._far:
+            self._pairs += 1
+        self._learned = r
+        super().learn(r)
 
     def refit(self, innovations: Iterable[float]) -> None:
         """The tail of these innovations, and how often two of them lie in it together."""

@@ -23,6 +23,8 @@ from .curve import Curve
 WARMUP = 100
 #: Values that a model is fitted to at most, the newest; beyond twice as many it is not fitted again.
 FITTED = 2048
+#: Values become part of what is usual so many values later: those with which a change begins never do.
+LAG = 16
 #: e^40 is more than any loss that is still a number should be of what was expected.
 LARGEST_LOG = 40.0
 
@@ -42,12 +44,16 @@ class Conditioner:
         self._model: autoregression.Autoregression | None = None
         self._recent: deque[float] = deque(maxlen=autoregression.MAX_ORDER)
         self._next_fit = warmup
+        self._constant = 0.0
         self.sigma = 0.0
         #: Values taken since the reference was complete.
         self.count = 0
         #: Rises with each fit; charts that keep innovations then take them anew from `innovations`.
         self.fits = 0
         self.innovations: list[float] = []
+        #: The innovation (in standard deviations) that has just become part of what is usual; None for none.
+        self.learned: float | None = None
+        self._pending: deque[tuple[float, float]] = deque()
         #: The value as charts see it before the autoregression, and its usual range; for telling when a change is over.
         self.deviation = 0.0
         self.usual = (-math.inf, math.inf)
@@ -87,22 +93,34 @@ class Conditioner:
         model = self._model
         if model is None:
             self._past.append(y)
+            self._recent.appendleft(y)
             if len(self._past) >= self._next_fit:
                 self._first_fit()
             return None
-        innovation = y - model.centre
+        innovation = y - self._constant
         for coefficient, before in zip(model.coefficients, self._recent, strict=False):
             innovation -= coefficient * before
-        self._recent.appendleft(y - model.centre)
+        self._recent.appendleft(y)
+        score = self._ranks.peek(innovation) / model.inflation
+        r = innovation / self.sigma
+        self.learned = None
         if learn:
-            score = self._ranks.score(innovation)
-            self._past.append(y)
-            self.count += 1
-            if self.count >= self._next_fit <= 2 * FITTED:
-                self._fit()
-        else:
-            score = self._ranks.peek(innovation)
-        return innovation / self.sigma, score / model.inflation
+            self._pending.append((innovation, y))
+            if len(self._pending) > LAG:
+                self._learn(*self._pending.popleft())
+        return r, score
+
+    def forget(self) -> None:
+        """A change has begun: what came last is none of the usual."""
+        self._pending.clear()
+
+    def _learn(self, innovation: float, y: float) -> None:
+        self.learned = innovation / self.sigma
+        self._ranks.add(innovation)
+        self._past.append(y)
+        self.count += 1
+        if self.count >= self._next_fit <= 2 * FITTED:
+            self._fit()
 
     def _first_fit(self) -> None:
         if self._settle:
@@ -120,9 +138,11 @@ class Conditioner:
         left = autoregression.residuals(past, model)
         spread = mad_sigma(left) or float(left.std()) or max(abs(model.centre), 1.0) * 1e-6
         self._model, self.sigma = model, spread
-        self._recent = deque((past[: -model.order - 1 : -1] - model.centre).tolist(), maxlen=max(1, model.order))
+        self._constant = model.centre * (1 - sum(model.coefficients))
         self._ranks = Ranks(islice(left.tolist(), None), seed=self._seed)
         self.innovations = (left / spread).tolist()
         self.usual = (float(np.quantile(past, 0.1)), float(np.quantile(past, 0.9)))
         self._next_fit = max(self.warmup, 2 * self.count) if self.fits else self.warmup
         self.fits += 1
+        self.learned = None
+        self._pending.clear()

@@ -105,6 +105,9 @@ class SeriesDetector:
             return self._held(value)
         if conditioner.fits != self._fits:
             self._refit()
+        elif conditioner.learned is not None:
+            for arm in self._arms:
+                arm.learn(conditioner.learned)
         if conditioner.count >= self._look_at:
             self._spend()
         r, z = pair
@@ -134,6 +137,7 @@ class SeriesDetector:
         if not self._latest:
             self._usual = self._conditioner.usual
         self._latest.clear()
+        self._conditioner.forget()
         return signal
 
     def _signal(self, arm: _Arm, first: tuple[Chart, float], value: float, votes: int) -> Signal:
@@ -201,6 +205,7 @@ class _Arm:
     def __init__(self, sign: float, charts: list[Chart]) -> None:
         self.sign, self.charts = sign, charts
         self.lasting = sum(chart.kind != "anomaly" for chart in charts)
+        self.tailed = [chart for chart in charts if chart.learns]
 
     def push(self, r: float, z: float) -> list[tuple[Chart, float]] | None:
         """Charts over their thresholds, with their scores; None for none."""
@@ -211,6 +216,11 @@ class _Arm:
             if score > chart.threshold:
                 over = [*(over or ()), (chart, score)]
         return over
+
+    def learn(self, r: float) -> None:
+        r *= self.sign
+        for chart in self.tailed:
+            chart.learn(r)
 
     def allow(self, rate: float) -> None:
         for chart in self.charts:

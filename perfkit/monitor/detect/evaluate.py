@@ -206,13 +206,13 @@ def measure(
     found = []
     for contender in compared:
         progress(contender.name)
-        began = time.perf_counter()
+        began = time.process_time()
         taken = alarms = 0
         for seed in range(runs):
             at, seen = first_alarm(contender.make(seed, length), nulls(seed, length).tolist())
             alarms += at is not None
             taken += seen
-        spent = time.perf_counter() - began
+        spent = time.process_time() - began
         delays = {
             fault.name: _delays(contender, nulls, fault, fault_runs, first_seed=runs, length=length) for fault in faults
         }

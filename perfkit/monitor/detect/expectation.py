@@ -22,6 +22,7 @@ from ...stats.robust import mad_sigma
 from ..history import UNKNOWN, Series
 from .base import Allowance, Side
 from .charts import RobustZ, TwoInARow
+from .conditioner import LAG
 
 #: What another run may differ by without anybody's fault: another day, other neighbours, another place in memory.
 TOLERANCE = 0.05
@@ -120,6 +121,7 @@ class Against:
         self._index = -1
         self._alarm: Signal | None = None
         self._latest: deque[float] = deque(maxlen=BACK)
+        self._pending: deque[float] = deque()
         self._charts = (TwoInARow(), RobustZ())
         innovations = (self._sign * self._expectation.scatter / self._sigma).tolist()
         for chart in self._charts:
@@ -141,6 +143,7 @@ class Against:
                 chart.allow(self._allowance.per_value(self._index))
         found = [(chart, score) for chart in self._charts if (score := chart.push(r, r)) > chart.threshold]
         if not found:
+            self._learn(r)
             return None
         chart, score = found[0]
         evidence: dict[str, Any] = {"value": value, "expected": expected, "tolerance_ratio": self._tolerance}
@@ -157,7 +160,16 @@ class Against:
         if chart.kind != "anomaly":
             self._alarm = signal
             self._latest.clear()
+            self._pending.clear()
         return signal
+
+    def _learn(self, r: float) -> None:
+        # Late, so that the values with which a change begins never become usual.
+        self._pending.append(r)
+        if len(self._pending) > LAG:
+            usual = self._pending.popleft()
+            for chart in self._charts:
+                chart.learn(usual)
 
     def _over(self, value: float, expected: float) -> Signal | None:
         if len(self._latest) < BACK or median(self._latest) > 1.0:
