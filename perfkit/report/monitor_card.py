@@ -28,8 +28,8 @@ MAX_LINES = 40
 MIN_WIDTH, MAX_WIDTH, PLAIN_WIDTH = 60, 160, 100
 #: Columns for what stands beside a plot.
 MARGIN = 15
-#: Rows of the first chart, of the second, and of further ones; a performance chart is a strip.
-ROWS, ROWS_SECOND, ROWS_MORE, ROWS_STRIP = 8, 5, 5, 2
+#: Rows of the first chart (where there is no second: alone), of the second, and of further ones; a performance chart is a strip.
+ROWS, ROWS_ALONE, ROWS_SECOND, ROWS_MORE, ROWS_STRIP = 8, 11, 5, 5, 2
 #: Charts of quality and of performance without -v or --metric.
 MOST_QUALITY, MOST_PERFORMANCE = 2, 3
 MOST_ALERTS = 3
@@ -136,11 +136,12 @@ def _charts(
     strips = [c for c in every if c.role == "performance"]
     plots = [c for c in every if c.role != "performance"]
     if not view.verbose and not view.metrics:
-        plots, strips = plots[:MOST_QUALITY], strips[:MOST_PERFORMANCE]
+        quality = [c for c in plots if c.role == "quality"]
+        plots, strips = quality[:MOST_QUALITY] or plots[:1], strips[:MOST_PERFORMANCE]
     xs = {name: along(timeline, history.series(name), axis) for c in (*plots, *strips) for name in c.names}
     frame = _frame(list(xs.values()), page)
     for number, group in enumerate(plots):
-        rows = (ROWS, ROWS_SECOND)[number] if number < 2 else ROWS_MORE
+        rows = (ROWS if len(plots) > 1 else ROWS_ALONE, ROWS_SECOND)[number] if number < 2 else ROWS_MORE
         _plot(group, history, xs, frame, rows, page, view)
     for group in strips:
         _strip(group, history, xs, frame, page, view, tall=not plots)
@@ -153,12 +154,15 @@ def along(timeline: Timeline, series: Series, axis: str) -> NDArray[np.float64]:
     """Where a series' values lie on an axis: "step", "epoch" or "time" (seconds)."""
     if axis == "step":
         return timeline.steps_of(series)
-    return timeline.epochs_at(series.times_ns) if axis == "epoch" else timeline.elapsed(series.times_ns)
+    return timeline.epochs_of(series) if axis == "epoch" else timeline.elapsed(series.times_ns)
 
 
 def _frame(xs: Sequence[NDArray[np.float64]], page: Page) -> chart.Frame:
-    low = min(float(x.min()) for x in xs)
-    high = max(float(x.max()) for x in xs)
+    import numpy as np
+
+    every = np.concatenate(xs)
+    every = every[np.isfinite(every)]
+    low, high = (float(every.min()), float(every.max())) if len(every) else (0.0, 1.0)
     return chart.Frame(low=low, high=high, margin=MARGIN, columns=page.width - MARGIN)
 
 
@@ -166,6 +170,8 @@ def _curves(
     group: groups.Chart, history: History, xs: dict[str, NDArray[np.float64]], view: View
 ) -> list[tuple[chart.Curve, str]]:
     """Curves of a chart with what the title says of each."""
+    import numpy as np
+
     made = []
     symbols = _SYMBOLS_ASCII if view.ascii_only else _SYMBOLS
     for number, (name, label) in enumerate(groups.labels(group).items()):
@@ -173,7 +179,10 @@ def _curves(
         style = _CURVE_STYLES[number % len(_CURVE_STYLES)] if view.color else ""
         # In colour a curve with many points is a line like the first; a few points are told apart better by symbols.
         symbol = symbols[number % len(symbols)] if not view.color or len(values) <= view.width // 2 else ""
-        curve = chart.Curve(label=label, x=xs[name], y=values, style=style, symbol=symbol if number else "")
+        placed = np.isfinite(xs[name])
+        curve = chart.Curve(
+            label=label, x=xs[name][placed], y=values[placed], style=style, symbol=symbol if number else ""
+        )
         made.append((curve, _said(group, history, name)))
     return made
 
@@ -288,7 +297,9 @@ def _marked_events(events: list[dict[str, Any]], view: View) -> list[tuple[str, 
 
 def _alerts(document: dict[str, Any], page: Page, view: View) -> None:
     rows = document["alerts"]
-    shown = rows if view.verbose else rows[-MOST_ALERTS:]
+    # The severe, and of those the last, in the order of their time.
+    order = sorted(range(len(rows)), key=lambda n: (-_SEVERITIES.index(rows[n]["severity"]), -n))
+    shown = rows if view.verbose else [rows[n] for n in sorted(order[:MOST_ALERTS])]
     for row in shown:
         state = row["state"] if row["state"] != "resolved" else f"resolved after {seconds(row['duration_s'])}"
         lasts = "" if row["state"] == "resolved" else f" for {seconds(row['duration_s'])}"
@@ -299,7 +310,7 @@ def _alerts(document: dict[str, Any], page: Page, view: View) -> None:
             (clean(f"{row['rule']}: {state}{lasts}; {row['message']}"), ""),
         )  # fmt: skip
     if len(rows) > len(shown):
-        page.add((f"      {len(rows) - len(shown)} earlier alerts: -v", "dim"))
+        page.add((f"      {len(rows) - len(shown)} more alerts: -v", "dim"))
 
 
 def _events(document: dict[str, Any], page: Page, view: View, marked: list[tuple[str, dict[str, Any]]]) -> None:

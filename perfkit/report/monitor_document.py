@@ -236,7 +236,9 @@ def _event(event: Event, timeline: Timeline) -> dict[str, Any]:
     import numpy as np
 
     at = np.array([event.time_ns], dtype=np.int64)
-    step = event.step if event.step is not None else _rounded(timeline.steps_at(at)[0])
+    step = event.step
+    if step is None and not timeline.before_steps(event.time_ns):
+        step = _rounded(timeline.steps_at(at)[0])
     return asdict(event) | {
         "utc": utc(event.time_ns),
         "elapsed_s": float(timeline.elapsed(at)[0]),

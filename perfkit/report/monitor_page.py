@@ -122,11 +122,15 @@ def _chosen_alerts(alerts: list[dict[str, Any]], most: int) -> tuple[list[dict[s
 
 def _spans(history: History, names: list[str], timeline: Timeline) -> dict[str, list[float]]:
     """From where to where each axis goes."""
+    import numpy as np
+
     end_s = (timeline.end_ns - timeline.start_ns) / 1e9
     spans = {"time": [0.0, end_s or 1.0]}
     if timeline.has_steps:
         steps = [timeline.steps_of(history.series(name)) for name in names]
-        low, high = min((float(s.min()) for s in steps), default=0.0), max((float(s.max()) for s in steps), default=1.0)
+        every = np.concatenate(steps) if steps else np.zeros(0)
+        every = every[np.isfinite(every)]
+        low, high = (float(every.min()), float(every.max())) if len(every) else (0.0, 1.0)
         spans["step"] = [low, high if high > low else low + 1]
     if timeline.has_epochs:
         spans["epoch"] = [0.0, float(timeline.epoch_anchors[1][-1])]

@@ -101,10 +101,16 @@ def _look(name: str, number: int) -> dict[str, str]:
     return {"color": color, "dash": dash}
 
 
-def _differences(positions: NDArray[np.float64]) -> list[int]:
-    """The first position and the step to each next one, in whole numbers; their sums never drift from the rounded positions."""
-    whole = np.rint(positions).astype(np.int64)
-    return [int(d) for d in np.diff(whole, prepend=0).tolist()]
+def _differences(positions: NDArray[np.float64]) -> list[int | None]:
+    """The first position and the step to each next one, in whole numbers: their sums never drift from the rounded positions. None for a
+    value that has no place on the axis (NaN), which the next difference passes over.
+    """
+    placed = np.isfinite(positions)
+    differences: list[int | None] = [None] * len(positions)
+    whole = np.rint(positions[placed]).astype(np.int64)
+    for place, step in zip(np.flatnonzero(placed).tolist(), np.diff(whole, prepend=0).tolist(), strict=True):
+        differences[place] = step
+    return differences
 
 
 def _told(value: float) -> float | int | str | None:

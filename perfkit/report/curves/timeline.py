@@ -53,11 +53,24 @@ class Timeline:
         return (np.asarray(times_ns, dtype=np.int64) - self.start_ns) / 1e9
 
     def steps_of(self, series: Series) -> NDArray[np.float64]:
-        """Steps of a series' values: their own, else by their time; NaN where no step is known at all."""
+        """Steps of a series' values: their own, else by their time; NaN where no step is known at all.
+
+        Samples of performance from before the first step or after the last one (imports, a checkpoint, the end) belong to none: NaN. A
+        validation there belongs to the nearest.
+        """
         own = series.steps
         if not (own == UNKNOWN).any():
             return own.astype(np.float64)
-        return np.where(own == UNKNOWN, self.steps_at(series.times_ns), own)
+        steps = np.where(own == UNKNOWN, self.steps_at(series.times_ns), own)
+        if series.name.startswith(("perf/", "system/")) and self.has_steps:
+            elapsed, known = self.elapsed(series.times_ns), self._steps[0]
+            steps[(own == UNKNOWN) & ((elapsed < known[0]) | (elapsed > known[-1]))] = np.nan
+        return steps
+
+    def epochs_of(self, series: Series) -> NDArray[np.float64]:
+        """Epochs completed at a series' values, in fractions; NaN as for `steps_of`."""
+        placed = np.isfinite(self.steps_of(series)) | (not self.has_steps)
+        return np.where(placed, self.epochs_at(series.times_ns), np.nan)
 
     def steps_at(self, times_ns: NDArray[np.int64]) -> NDArray[np.float64]:
         """Steps at *times_ns*; NaN where none is known."""
@@ -66,6 +79,10 @@ class Timeline:
     def epochs_at(self, times_ns: NDArray[np.int64]) -> NDArray[np.float64]:
         """Epochs completed at *times_ns*, in fractions: what is known at the end of the first epoch lies at 1."""
         return self._at(times_ns, self._epochs)
+
+    def before_steps(self, time_ns: int) -> bool:
+        """Whether *time_ns* is before the first known step."""
+        return self.has_steps and (time_ns - self.start_ns) / 1e9 < float(self._steps[0][0])
 
     def _at(
         self, times_ns: NDArray[np.int64], anchors: tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -98,4 +115,6 @@ class Timeline:
         numbers = sorted(ends)
         moments = np.maximum.accumulate(self.elapsed(np.array([ends[epoch] for epoch in numbers])))
         completed = np.array(numbers, dtype=np.float64) - numbers[0] + 1
-        return np.concatenate([[0.0], moments]), np.concatenate([[0.0], completed])
+        # The first epoch begins with the first step; where none is known, with the record.
+        begins = min(float(self._steps[0][0]), float(moments[0])) if self.has_steps else 0.0
+        return np.concatenate([[begins], moments]), np.concatenate([[0.0], completed])

@@ -123,6 +123,15 @@ def test_positions_come_back_from_their_differences():
     assert values == [0, 0.333333, 0.666667, 1.66667, 2, 1, 1.33333]
 
 
+def test_a_value_without_a_place_on_the_axis_has_none():
+    history = History()
+    history.add({"host_memory_bytes": 1.0}, time_ns=1)
+    for step in (7, 9):
+        history.add({"host_memory_bytes": 1.0, "loss": 1.0}, step=step, time_ns=step)
+    charts = embed.charts(history, groups.charts(history), Timeline(history), 100)
+    assert charts[1]["series"][0]["s"] == [None, 7, 2]
+
+
 def test_values_that_are_not_finite_are_told_as_such():
     history = History()
     for step, value in enumerate([1.0, float("nan"), float("inf"), float("-inf")]):

@@ -69,3 +69,20 @@ def test_a_restart_maps_each_time_to_the_step_it_had():
 def test_an_empty_history_has_an_empty_timeline():
     timeline = Timeline(History())
     assert (timeline.start_ns, timeline.end_ns, timeline.has_steps, timeline.has_epochs) == (0, 0, False, False)
+
+
+def test_samples_from_before_the_first_step_and_after_the_last_have_no_step_but_validations_do():
+    made = History()
+    for name in ("host_memory_bytes", "val/loss"):
+        made.add({name: 1.0}, time_ns=1 * S)
+    for step in range(1, 5):
+        made.add({"loss": 1.0}, step=step, epoch=1, time_ns=(4 + step) * S)
+    for name in ("host_memory_bytes", "val/loss"):
+        made.add({name: 2.0}, time_ns=20 * S)
+    timeline = Timeline(made)
+    assert np.isnan(timeline.steps_of(made.series("host_memory_bytes"))).all()
+    assert timeline.steps_of(made.series("val/loss")).tolist() == [1, 4]
+    assert np.isnan(timeline.epochs_of(made.series("host_memory_bytes"))).all()
+    assert timeline.epochs_of(made.series("loss")) == pytest.approx([0, 1 / 3, 2 / 3, 1])
+    assert timeline.before_steps(2 * S)
+    assert not timeline.before_steps(5 * S)

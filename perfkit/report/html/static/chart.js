@@ -223,7 +223,8 @@
     path(series, index, values) {
       const at = series.along(this.stack.axis);
       const isShown = (value) => Number.isFinite(value) && (!this.log || value > 0);
-      const points = index.map((place, n) => [this.x(at[place]), isShown(values[n]) ? this.y(values[n]) : null]);
+      const points = index.map((place, n) => [this.x(at[place]), isShown(values[n]) ? this.y(values[n]) : null])
+        .filter(([x]) => Number.isFinite(x));
       return perfkit.path(points, { floor: this.height - BOTTOM, few: points.length <= FEW });
     }
 

@@ -4,8 +4,8 @@
     const out = new Float64Array(deltas.length);
     let sum = 0;
     for (let at = 0; at < deltas.length; at += 1) {
-      sum += deltas[at];
-      out[at] = sum * unit;
+      sum += deltas[at] || 0;
+      out[at] = deltas[at] === null ? NaN : sum * unit; // null: it has no place on this axis
     }
     return out;
   };
@@ -48,7 +48,8 @@
     // Positions of the values on an axis: "step", "epoch" or "time".
     along(axis) {
       if (!this.positions[axis] && axis === "epoch") {
-        this.positions.epoch = this.positions.time.map((t) => interpolate(t, this.page.epochs));
+        const steps = this.positions.step;
+        this.positions.epoch = this.positions.time.map((t, at) => (steps && Number.isNaN(steps[at]) ? NaN : interpolate(t, this.page.epochs)));
       }
       return this.positions[axis];
     }
@@ -66,8 +67,10 @@
         }
         best = Math.abs(at[low] - x) <= Math.abs(at[high] - x) ? low : high;
       } else {
-        for (let index = 1; index < at.length; index += 1) {
-          if (Math.abs(at[index] - x) <= Math.abs(at[best] - x)) best = index;
+        let distance = Infinity;
+        for (let index = 0; index < at.length; index += 1) {
+          const now = Math.abs(at[index] - x); // NaN is never near
+          if (now <= distance) [best, distance] = [index, now];
         }
       }
       return best;
