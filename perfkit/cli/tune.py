@@ -115,18 +115,21 @@ def _resume(given: dict[str, Any], has_words: bool) -> int:
 
 def _tune(kind: str, words: list[str], given: dict[str, Any], asked: Asked) -> int:
     from .. import api
+    from ..tune.interrupts import handled
 
-    document = api.tune_command(
-        kind,  # type: ignore[arg-type]
-        words[0],
-        tuple(words[1:]),
-        results_dir=given["results_dir"],
-        python=given["python"],
-        asked=asked,
-        say=_say(quiet=given["quiet"]),
-        step_on=script.checked_step_on(given["step_on"]),
-    )
-    _show(document, given)
+    step_on = script.checked_step_on(given["step_on"])
+    with handled():  # by one handler until the document is shown: Ctrl-C comes before that or after it
+        document = api.tune_command(
+            kind,  # type: ignore[arg-type]
+            words[0],
+            tuple(words[1:]),
+            results_dir=given["results_dir"],
+            python=given["python"],
+            asked=asked,
+            say=_say(quiet=given["quiet"]),
+            step_on=step_on,
+        )
+        _show(document, given)
     if document["interrupted"]:
         print("perfkit: interrupted; go on with: perfkit tune --resume", file=sys.stderr)
         return INTERRUPTED

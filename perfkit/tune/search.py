@@ -108,6 +108,13 @@ class Search:
     # --- the course of it
 
     def run(self) -> None:
+        """`measure` and `settle`, whatever ended the first."""
+        try:
+            self.measure()
+        finally:
+            self.settle()
+
+    def measure(self) -> None:
         """Measure and decide. Raises PerfkitError when the baseline itself cannot be measured, and Interrupted."""
         try:
             self._screen()
@@ -116,8 +123,6 @@ class Search:
         except (Interrupted, KeyboardInterrupt):
             self._cut_short = "interrupted"
             raise
-        finally:
-            self._settle()
 
     def _screen(self) -> None:
         """What turns within one process have shown to be useless needs no process of its own."""
@@ -327,7 +332,7 @@ class Search:
         left = paired.FALSE_CLAIMS - self._spent
         return left if left > NOTHING else 0.0
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
         """Every candidate has a verdict at the end, whatever ended it."""
         for candidate in self._open():
             if self._measured(candidate.label):

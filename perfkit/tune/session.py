@@ -23,7 +23,7 @@ from ..model.records import Fix
 from ..runs.reader import Run
 from ..runs.store import Store
 from . import candidates as choice
-from . import figures, ledger, plan, screen, trial
+from . import figures, interrupts, ledger, plan, screen, trial
 from .changes import changes
 from .screen import Screened, Screening
 from .search import SMALL, Search, Verdict
@@ -89,14 +89,15 @@ def tune(request: Request, asked: Asked, *, say: Callable[[str], None] = lambda 
     """
     for sweep in asked.sweeps:  # what is wrong with one is said before anything runs
         choice.swept(sweep, request.args)
-    return _Session(request, asked, say).run()
+    with interrupts.handled() as held:
+        return _Session(request, asked, say, held).run()
 
 
 class _Session:
     """One tune from its folder to its document."""
 
-    def __init__(self, request: Request, asked: Asked, say: Callable[[str], None]) -> None:
-        self._asked, self._say = asked, say
+    def __init__(self, request: Request, asked: Asked, say: Callable[[str], None], held: interrupts.Interrupts) -> None:
+        self._asked, self._say, self._held = asked, say, held
         self._root = request.results_root
         self._ledger = self._ledger_of(request)
         self._stdin = self._captured()
@@ -156,17 +157,24 @@ class _Session:
             counted=self._tell,
         )
         self._announce(found)
-        interrupted = False
-        try:
-            search.run()
-        except (Interrupted, KeyboardInterrupt):
-            interrupted = True
+        interrupted = self._measured(search)
+        search.settle()
         document = self._document(base, search, by_hand, interrupted=interrupted)
         self._ledger.document, self._ledger.finished = document, not interrupted
         self._ledger.write()
         if self._ledger.finished and self._stdin.path.parent == self._ledger.path:
             self._stdin.path.unlink(missing_ok=True)  # the user's data: kept no longer than it is needed
         return {"schema_version": ledger.SCHEMA_VERSION, "id": self._ledger.path.name, **document}
+
+    def _measured(self, search: Search) -> bool:
+        """Measure; whether a person broke it off. Whenever that is, nothing interrupts what comes after it."""
+        try:
+            search.measure()
+            self._held.close()
+        except (Interrupted, KeyboardInterrupt):
+            self._held.close()
+            return True
+        return False
 
     def _baseline(self) -> Run:
         """The recorded run of the unchanged script that the findings come from."""
