@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
+from . import monitor_lists as lists
 from .curves import chart, groups, scales
 from .curves.timeline import Timeline
-from .layout import Line, Page, clean, cut, width_of
+from .layout import Line, Page, clean
 from .monitor_facts import card_line, performance_line
 from .units import seconds
 
@@ -32,16 +33,12 @@ MARGIN = 15
 ROWS, ROWS_ALONE, ROWS_SECOND, ROWS_MORE, ROWS_STRIP = 8, 11, 5, 5, 2
 #: Charts of quality and of performance without -v or --metric.
 MOST_QUALITY, MOST_PERFORMANCE = 2, 3
-MOST_ALERTS = 3
 _CURVE_STYLES = ("cyan", "yellow", "green", "magenta", "blue", "red")
 _SYMBOLS, _SYMBOLS_ASCII = ("", "●", "▲", "■", "◆", "○"), ("", "o", "^", "#", "+", "@")
-SEVERITY_STYLES = {"critical": "bold red", "warning": "yellow", "info": "dim"}
-_SEVERITIES = ("info", "warning", "critical")
 GOING = ("starting", "running", "hanging")
 STATE_STYLES = {
     "finished": "green", "running": "yellow", "starting": "yellow", "hanging": "red", "failed": "red", "killed": "red", "lost": "red",
 }  # fmt: skip
-_NUMBERED = "123456789abcdefghijklmnopqrstuvwxyz"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,10 +79,11 @@ def render(document: dict[str, Any], history: History, view: View) -> list[Line]
     page = Page(max(MIN_WIDTH, min(view.width, MAX_WIDTH)))
     _header(document, page)
     page.blank()
-    marked = _marked_events(document["events"], view)
+    marked = lists.marked(document["events"], ascii_only=view.ascii_only)
     _charts(document, history, page, view, marked)
-    _alerts(document, page, view)
-    _events(document, page, view, marked)
+    lists.add_alerts(document["alerts"], page, verbose=view.verbose)
+    room = MAX_LINES - 1 - len(page.lines)  # the last line names the next command
+    lists.add_events(marked, page, room, verbose=view.verbose, ascii_only=view.ascii_only)
     return page.lines
 
 
@@ -265,8 +263,10 @@ def _lanes(
     page: Page,
     view: View,
 ) -> None:
-    by_severity = sorted(marked, key=lambda item: _SEVERITIES.index(item[1]["severity"]))
-    marks = [(at, mark, SEVERITY_STYLES[e["severity"]]) for mark, e in by_severity if (at := _at(e, axis)) is not None]
+    by_severity = sorted(marked, key=lambda item: lists.SEVERITIES.index(item[1]["severity"]))
+    marks = [
+        (at, mark, lists.SEVERITY_STYLES[e["severity"]]) for mark, e in by_severity if (at := _at(e, axis)) is not None
+    ]
     if marks:
         page.add(*chart.lane(frame, "events", marks))
     bands = []
@@ -275,7 +275,7 @@ def _lanes(
         low = alert["since_s"] if axis == "time" else alert["step"]
         if axis != "epoch" and low is not None:
             text = "=" if view.ascii_only else "━"
-            bands.append((low, frame.high if until is None else until, text, SEVERITY_STYLES[alert["severity"]]))
+            bands.append((low, frame.high if until is None else until, text, lists.SEVERITY_STYLES[alert["severity"]]))
     if bands:
         page.add(*chart.band_lane(frame, "alerts", bands))
 
@@ -283,76 +283,3 @@ def _lanes(
 def _at(event: dict[str, Any], axis: str) -> float | None:
     found = {"step": event["step"], "epoch": event["epoch"], "time": event["elapsed_s"]}[axis]
     return None if found is None else float(found)
-
-
-# -- lists
-
-
-def _marked_events(events: list[dict[str, Any]], view: View) -> list[tuple[str, dict[str, Any]]]:
-    """Events with the character that marks each. Notes are marked by a dot, and what has no number left by a plus."""
-    numbers = iter(_NUMBERED)
-    dot = "." if view.ascii_only else "·"
-    return [(dot if e["kind"] == "note" else next(numbers, "+"), e) for e in events]
-
-
-def _alerts(document: dict[str, Any], page: Page, view: View) -> None:
-    rows = document["alerts"]
-    # The severe, and of those the last, in the order of their time.
-    order = sorted(range(len(rows)), key=lambda n: (-_SEVERITIES.index(rows[n]["severity"]), -n))
-    shown = rows if view.verbose else [rows[n] for n in sorted(order[:MOST_ALERTS])]
-    for row in shown:
-        state = row["state"] if row["state"] != "resolved" else f"resolved after {seconds(row['duration_s'])}"
-        lasts = "" if row["state"] == "resolved" else f" for {seconds(row['duration_s'])}"
-        where = f"step {row['step']}" if row["step"] is not None else row["since_utc"][11:19]
-        style = SEVERITY_STYLES[row["severity"]]
-        page.add(
-            ("alert ", "dim"), (f"{row['severity']:<9}", style), (f"{where:<12}", ""),
-            (clean(f"{row['rule']}: {state}{lasts}; {row['message']}"), ""),
-        )  # fmt: skip
-    if len(rows) > len(shown):
-        page.add((f"      {len(rows) - len(shown)} more alerts: -v", "dim"))
-
-
-def _events(document: dict[str, Any], page: Page, view: View, marked: list[tuple[str, dict[str, Any]]]) -> None:
-    told = [item for item in marked if view.verbose or item[1]["kind"] != "note"]
-    if not told:
-        page.add(("no events but notes" if document["events"] else "no events", "dim"))
-    room = (
-        len(told) * 2 if view.verbose else max(3, MAX_LINES - 1 - len(page.lines))
-    )  # the last line names the next command
-    shown, advised = _share_out([event for _, event in told], room)
-    for number, (mark, event) in enumerate(told):
-        if number in shown:
-            _event(mark, event if number in advised else event | {"advice": ""}, page, view)
-    if len(told) > len(shown):
-        page.add((f"      {len(told) - len(shown)} more events: -v", "dim"))
-
-
-def _share_out(events: list[dict[str, Any]], room: int) -> tuple[set[int], set[int]]:
-    """Which events (by number) are told in *room* lines, and which of them with their advice: the severe first, then the early."""
-    order = sorted(range(len(events)), key=lambda n: (-_SEVERITIES.index(events[n]["severity"]), n))
-    shown = order if len(order) <= room else order[: room - 1]
-    left = room - len(shown) - (len(order) > len(shown))
-    advised = [number for number in shown if events[number]["advice"]][: max(0, left)]
-    return set(shown), set(advised)
-
-
-def _event(mark: str, event: dict[str, Any], page: Page, view: View) -> None:
-    where = f"step {event['step']}" if event["step"] is not None else event["utc"][11:19]
-    metric, message = event["metric"], event["message"]
-    what = message if not metric or message.startswith(metric) else f"{metric}: {message}"
-    style = SEVERITY_STYLES[event["severity"]]
-    lead = ((f"{mark:>5} ", "bold"), (f"{event['severity']:<9}", style), (f"{where:<12}", ""))
-    indent = sum(width_of(text) for text, _ in lead)
-    if view.verbose:
-        page.add(*lead, (clean(f"[{event['source']}] {event['kind']}"), "dim"))
-        page.paragraph(clean(what), indent=indent)
-    else:
-        page.add(*lead, *cut(((clean(what), ""),), page.width - indent))
-    if event["advice"]:
-        arrow = "-> " if view.ascii_only else "→ "
-        advice = clean(event["advice"])
-        if view.verbose:
-            page.paragraph(arrow + advice, indent=indent, style="italic")
-        else:
-            page.add((" " * indent + arrow, "dim"), *cut(((advice, "italic"),), page.width - indent - len(arrow)))
