@@ -86,7 +86,7 @@ def false_alarms(quick):
             [evaluate.ours("auto", PLAIN, TIMES, 0.01)], make, runs=100 if quick else 1000, length=LENGTH
         )
         others = [c for c in evaluate.contenders(PLAIN, 0.05) if c.name not in ("auto", "never")]
-        alone = evaluate.measure(others, make, runs=10 if quick else 60, length=LENGTH)
+        alone = evaluate.measure(others, make, runs=10 if quick else 40, length=LENGTH)
         found[kind] = evaluate.as_rows(auto, 0.01) + evaluate.as_rows(alone, 0.05)
     return found
 
@@ -263,7 +263,7 @@ def stage_costs(quick):
 
 def offline(quick):
     """Change points: series without one that were cut, at 5 % asked, and steps of 2σ found within 5 values."""
-    runs, n, found = (20 if quick else 100), 100, {}
+    runs, n, found = (20 if quick else 60), 100, {}
     for kind, make in STATIONARY.items():
         cut = sum(bool(change_points(make(seed, n), false_alarms=0.05)) for seed in range(runs))
         low, high = evaluate.binomial_interval(cut, runs)
@@ -300,7 +300,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="fewer series, nothing written")
     quick = parser.parse_args().quick
     began, cpu = time.time(), time.process_time()
-    count = 8 if quick else 20
+    count = 8 if quick else 16
     times, cpu_times, losses = trainings(count)
     sections = {
         "cost": lambda: cost(list(times), list(losses)),

@@ -77,7 +77,7 @@ def command(
         runs=runs,
         length=length,
         faults=_faults(found),
-        fault_runs=max(20, runs // 4),
+        fault_runs=max(10, runs // 4),
         progress=lambda text: click.echo(f"  {text}", err=True),
     )
     rows = evaluate.as_rows(scores, rate)

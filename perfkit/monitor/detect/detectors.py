@@ -43,7 +43,7 @@ class SeriesDetector:
 
     *quorum* charts must be over their thresholds at once: 1 is OR, their number is AND. Of m charts at quorum q each may spend q/m of
     the allowance: by Markov's inequality q of them are then over at once no more often than allowed. Odd values (charts of kind
-    "anomaly") are told at once, whatever the quorum.
+    "anomaly") are told whatever the quorum, one value later, when it is clear that no change begins with them.
     """
 
     def __init__(
@@ -85,6 +85,7 @@ class SeriesDetector:
         self._alarm: Signal | None = None
         self._began = 0
         self._last_odd = -APART
+        self._odd: Signal | None = None
         self._usual = (-math.inf, math.inf)
         self._latest: deque[float] = deque(maxlen=BACK)
 
@@ -111,12 +112,14 @@ class SeriesDetector:
         if conditioner.count >= self._look_at:
             self._spend()
         r, z = pair
+        held, self._odd = self._odd, None
         found: Signal | None = None
         for arm in self._arms:
             over = arm.push(r, z)
             if over:
                 found = self._judged(arm, over, value) or found
-        return found
+        # A change that stays is told as that alone, not also by its first value.
+        return held if found is None and self._alarm is None else found
 
     def _judged(self, arm: _Arm, over: list[tuple[Chart, float]], value: float) -> Signal | None:
         lasting = [pair for pair in over if pair[0].kind != "anomaly"]
@@ -127,8 +130,16 @@ class SeriesDetector:
             apart = self._index - self._last_odd >= APART
             self._last_odd = self._index
             if apart:
-                return self._signal(arm, odd[0], value, len(odd))
+                signal = self._signal(arm, odd[0], value, len(odd))
+                if not arm.lasting:
+                    return signal
+                self._odd = signal
         return None
+
+    def finish(self) -> Signal | None:
+        """An odd value that was the last one."""
+        held, self._odd = self._odd, None
+        return held
 
     def _change(self, arm: _Arm, over: list[tuple[Chart, float]], value: float) -> Signal:
         first = max(over, key=lambda pair: pair[1] / max(pair[0].threshold, 1e-9))

@@ -12,6 +12,7 @@ from ...model.monitoring import Event, Point, Severity, Signal
 from . import advice
 from .advice import Script
 from .base import FALSE_ALARMS, Allowance, Detector
+from .detectors import SeriesDetector
 from .expectation import Against, Expectation
 from .learning import Finding, Learning
 from .policy import detector as planned
@@ -58,14 +59,14 @@ class Watch:
     def observe(self, point: Point) -> list[Event]:
         """What is to be said about a point."""
         events = [self._fault(fault, point) for fault in self._validity.check(point)]
+        for name in self._stages.keys() & point.values.keys():  # all of them before any is judged
+            self._stages[name].append(point.values[name])
         for name, value in point.values.items():
             if value - value != 0.0:
                 continue
             watchers = self._detectors.get(name)
             if watchers is None:
                 watchers = self._detectors[name] = self._made(name, value, point)
-            if name in self._stages:
-                self._stages[name].append(value)
             for watcher in watchers:
                 signal = watcher.update(value, point.step)
                 if signal is not None:
@@ -78,7 +79,15 @@ class Watch:
     def finish(self) -> list[Event]:
         """What can only be said at the end."""
         last = self._last
-        return [] if last is None else [_finding(finding, last) for finding in self._learning.finish()]
+        if last is None:
+            return []
+        held = [
+            self._event(name, signal, last)
+            for name, watchers in self._detectors.items()
+            for watcher in watchers
+            if isinstance(watcher, SeriesDetector) and (signal := watcher.finish()) is not None
+        ]
+        return held + [_finding(finding, last) for finding in self._learning.finish()]
 
     def _made(self, name: str, value: float, point: Point) -> tuple[Detector, ...]:
         if name.startswith("perf/") and name.endswith("_s") and not name.endswith("per_s"):
