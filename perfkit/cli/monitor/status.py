@@ -64,4 +64,6 @@ def _no_eta(found: Standing) -> str | None:
         return None
     if found.step is None:
         return "no step has been seen"
-    return "the number of epochs is not known; start it with --epochs or --total-steps"
+    return (
+        "too few steps have ended, or it is not known how many there will be: start it with --epochs or --total-steps"
+    )

@@ -31,7 +31,8 @@ def lines(run: Run, standing: Standing) -> list[str]:
     made += _metrics(found.history)
     made += _events(found.events)
     if standing.firing:
-        made.append(f"  alerts firing: {', '.join(alert.rule for alert in standing.firing)}"[:_WIDTH])
+        told = (f"{alert.rule} ({alert.metric})" if alert.metric else alert.rule for alert in standing.firing)
+        made.append(f"  alerts firing: {', '.join(told)}"[:_WIDTH])
     made += [f"  record: {run.path}", f"next: perfkit monitor show {standing.run[-6:]}"]
     return made
 

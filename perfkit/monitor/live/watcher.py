@@ -80,6 +80,7 @@ class Watcher(Surroundings):
         self._dumped = False
         self._tee: Tee | None = None
         self._hang_at = ""
+        self._eta_unknown = True
         self._log_errors = 0
         self._cost_s = 0.0
         self._next: dict[str, float] = {}
@@ -224,6 +225,9 @@ class Watcher(Surroundings):
             elif before == "hanging":
                 self._tell("recovered", "info", "hang", f"steps go on, after step {self.steps.count}", {}, alert=False)
                 self._hang_at = ""
+            self._next["status"] = 0.0
+        if (expected.end_ns is None) != self._eta_unknown:
+            self._eta_unknown = expected.end_ns is None
             self._next["status"] = 0.0
         if self._dump is not None:
             self._take_dump()
