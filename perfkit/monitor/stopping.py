@@ -122,7 +122,7 @@ class _Best:
         near = close_to(canonical(self.metric), history)
         there = ", ".join(sorted(history)) or "none"
         hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are: {there}"
-        late = "" if self.every > 1 else "; give every=N if it comes every N epochs"
+        late = "" if self.every > 1 else " (every=N: it comes every N epochs)"
         return f"no metric {self.metric!r} at the end of epoch {epoch}; {hint}{late}"
 
 

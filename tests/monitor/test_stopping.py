@@ -83,7 +83,7 @@ def test_a_metric_that_is_not_there_fails_at_the_end_of_the_first_epoch():
         MonitorError, match="no metric 'val_precison' at the end of epoch 0; did you mean 'val/precision'"
     ):
         StopOn("val_precison", patience=5, better="up").epoch_ended(history, 0)
-    with pytest.raises(MonitorError, match=r"did you mean 'train/loss'.*give every=N"):
+    with pytest.raises(MonitorError, match=r"did you mean 'train/loss'.*every=N"):
         KeepBest("val_loss").epoch_ended(history, 0)
     with pytest.raises(MonitorError, match="there are: none"):
         StopOn("val_auc", patience=5).epoch_ended(History(), 0)

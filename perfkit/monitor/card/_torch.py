@@ -43,7 +43,7 @@ def facts(model: Any, *, weights: bool) -> dict[str, Any]:
     tensors = [*parameters, *(b for b in model.buffers() if not _is_lazy(b))]
     return {
         "framework": {"name": "torch", "version": str(torch.__version__), "backend": None},
-        "class": class_name(model),
+        "class": _class_of(model),
         "wrapped_by": wrappers,
         "layers": [layer for layer, _ in layers[:MAX_LAYERS]],
         "layers_total": len(layers),
@@ -85,6 +85,13 @@ def _unwrapped(model: Any) -> tuple[Any, list[str]]:
     return model, wrappers
 
 
+def _class_of(module: Any) -> str:
+    """The module's own class: sharding replaces it by one that it makes on the spot."""
+    kinds = (k for k in type(module).__mro__ if not k.__module__.startswith("torch.distributed.fsdp"))
+    kind = next(kinds)
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
 def _is_layer(module: Any) -> bool:
     """Modules that hold parameters or buffers themselves, or have no parts: containers say nothing new."""
     own = (
@@ -101,7 +108,7 @@ def _layer(name: str, module: Any, seen: set[int]) -> tuple[dict[str, Any], str]
     seen.update(id(p) for p in parameters.values())
     layer = {
         "name": name,
-        "class": class_name(module),
+        "class": _class_of(module),
         "parameters": sum(p.numel() for p in own),
         "trainable": any(p.requires_grad for p in parameters.values()),
         "shapes": {key: None if _is_lazy(p) else list(p.shape) for key, p in parameters.items()},

@@ -100,8 +100,9 @@ def _multiclass(settings: ClassSettings, true: Array, pred: Array) -> Read:
     kinds = _kinds_of_columns(settings, pred)
     names = np.array(settings.column_labels(pred.shape[1]))
     index = _columns_of(true, names)
-    said = names[pred.argmax(axis=1)]
-    predicted = _readable(pred)
+    best = pred.argmax(axis=1)  # of a row with NaN that NaN's
+    said = names[best]
+    predicted = _readable(pred[np.arange(len(pred)), best, None])
     readings: dict[Scores, Batch] = {}
     ranked = settings.ranks(len(names))
     for kind in kinds:

@@ -79,13 +79,17 @@ def probabilities(pred: Array, reading: Scores, *, exclusive: bool) -> Array:
     return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
 
 
-def _known(pred: Array) -> Array:
-    return pred[~np.isnan(pred)] if pred.dtype.kind == "f" else pred
+def _range(pred: Array) -> tuple[float, float]:
+    """Least and greatest value that is not NaN; (0, 0) where there is none. One pass each, no copy: vocabularies are large."""
+    if not pred.size:
+        return 0.0, 0.0
+    low = float(np.fmin.reduce(pred, axis=None))
+    return (0.0, 0.0) if math.isnan(low) else (low, float(np.fmax.reduce(pred, axis=None)))
 
 
 def _in_unit_interval(pred: Array) -> bool:
-    known = _known(pred)
-    return not known.size or bool(known.min() >= -VALUE_SLACK and known.max() <= 1 + VALUE_SLACK)
+    low, high = _range(pred)
+    return low >= -VALUE_SLACK and high <= 1 + VALUE_SLACK
 
 
 def _may_be_probabilities(pred: Array, exclusive: bool) -> bool:
@@ -93,12 +97,13 @@ def _may_be_probabilities(pred: Array, exclusive: bool) -> bool:
         return False
     if pred.ndim == 1 or not exclusive:
         return True
-    return bool(np.all(np.abs(_known(pred.sum(axis=1, dtype=np.float64)) - 1) <= SUM_SLACK))
+    off = np.abs(pred.sum(axis=1, dtype=np.float64) - 1)
+    return not np.any(off > SUM_SLACK)  # NaN is not greater
 
 
 def _check_range(pred: Array) -> None:
     if not _in_unit_interval(pred):
-        low, high = float(_known(pred).min()), float(_known(pred).max())
+        low, high = _range(pred)
         raise MonitorError(
             f"scores='probabilities', but y_pred lies in [{low:.6g}, {high:.6g}]; give scores='logits' for raw scores"
         )

@@ -86,7 +86,7 @@ class ClassSettings:
 def settings_of(task: ClassTask, classes: Sequence[Any] | Array | None, positive: Any, **others: Any) -> ClassSettings:
     """Settings with plain Python labels. ``positive=1`` where `classes` has no 1 means the second of two, as scikit-learn's columns do."""
     labels = None if classes is None else tuple(plain(c) for c in classes)
-    positive = plain(positive)
+    positive = 1 if positive is None else plain(positive)
     if task == "binary" and labels is not None and len(labels) == 2 and positive == 1 and 1 not in labels:
         positive = labels[1]
     return ClassSettings(task=task, classes=labels, positive=positive, **others)
