@@ -40,22 +40,15 @@ class Validity:
 
     def __init__(self) -> None:
         self._series: dict[str, _Seen] = {}
-        self._step: int | None = None
-        self._epoch: int | None = None
+        #: Newest step and epoch of each split: they are reported in turn, by whoever knows them.
+        self._counters: dict[str, tuple[int | None, int | None]] = {}
+        self._back: set[str] = set()
         self._points = 0
 
     def check(self, point: Point) -> list[Fault]:
         """What is wrong with a point, or right again."""
         self._points += not all(name.startswith("system/") for name in point.values)
-        found: list[Fault] = []
-        if point.step is not None:
-            if self._step is not None and point.step < self._step:
-                found.append(_back("step", self._step, point.step))
-            self._step = point.step
-        if point.epoch is not None:
-            if self._epoch is not None and point.epoch < self._epoch:
-                found.append(_back("epoch", self._epoch, point.epoch))
-            self._epoch = point.epoch
+        found = self._counted(point) if point.values else []
         for name, value in point.values.items():
             seen = self._series.get(name)
             if seen is None:
@@ -71,16 +64,33 @@ class Validity:
                     found.append(missing)
         return found
 
+    def _counted(self, point: Point) -> list[Fault]:
+        """A counter that went back, once: a step may begin anew where the epoch has risen."""
+        split = next(iter(point.values)).partition("/")[0]
+        step, epoch = point.step, point.epoch
+        step_before, epoch_before = self._counters.get(split, (None, None))
+        self._counters[split] = (step_before if step is None else step, epoch_before if epoch is None else epoch)
+        risen = epoch is not None and epoch_before is not None and epoch > epoch_before
+        if epoch is not None and epoch_before is not None and epoch < epoch_before:
+            return self._went_back("epoch", epoch_before, epoch)
+        if step is not None and step_before is not None and step < step_before and not risen:
+            return self._went_back("step", step_before, step)
+        return []
 
-def _back(axis: str, before: int, now: int) -> Fault:
-    return Fault(
-        rule="counter-back",
-        metric="",
-        kind="validity",
-        severity="warning",
-        message=f"the {axis} went back from {before} to {now}: resumed from a checkpoint, or two writers in one record",
-        evidence={f"{axis}_before": before, f"{axis}_now": now},
-    )
+    def _went_back(self, axis: str, before: int, now: int) -> list[Fault]:
+        if axis in self._back:
+            return []
+        self._back.add(axis)
+        return [
+            Fault(
+                rule="counter-back",
+                metric="",
+                kind="validity",
+                severity="warning",
+                message=f"the {axis} went back from {before} to {now}: resumed from a checkpoint, or two writers in one record",
+                evidence={f"{axis}_before": before, f"{axis}_now": now},
+            )
+        ]
 
 
 class _Seen:

@@ -39,6 +39,16 @@ def test_a_counter_that_goes_back():
     assert told([{"train/loss": 1.0 + i} for i in range(4)], steps=[5, 6, 2, 3]) == [(2, "counter-back", "validity")]
 
 
+def test_a_step_that_begins_anew_with_each_epoch_is_no_fault_nor_are_splits_that_count_by_themselves():
+    validity, found = Validity(), []
+    for epoch in range(3):
+        for step in range(5):
+            point = Point(values={"train/loss": epoch + step / 10}, time_ns=0, monotonic_ns=0, step=step, epoch=epoch)
+            found += validity.check(point)
+        found += validity.check(Point(values={"val/loss": 1.0 + epoch}, time_ns=0, monotonic_ns=0, step=epoch))
+    assert found == []
+
+
 def test_a_metric_that_has_stopped_moving_and_moves_again():
     values = [0.1, 0.2] + [0.3] * (STUCK + 20) + [0.4]
     found = told([{"train/loss": value} for value in values])
