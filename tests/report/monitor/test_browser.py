@@ -332,6 +332,13 @@ def test_the_policy_stops_a_script_that_is_not_ours(browser, page):
     browser.driver.get_log("browser")
 
 
+def load_ms(browser):
+    """From the start of the navigation to the end of the load event, by which the charts are drawn."""
+    entry = "const [n] = performance.getEntriesByType('navigation'); return n.loadEventEnd"
+    browser.until(lambda: browser.js(entry) > 0)
+    return browser.js(entry)
+
+
 def filled(history, name, values, epoch_steps=1000):
     """A long series at once."""
     series = history._series[name] = Series(name)
@@ -355,15 +362,10 @@ def test_a_run_of_a_million_values_stays_below_the_cap_and_opens_at_once(browser
     path = tmp_path / "long.html"
     path.write_text(text, encoding="utf-8")
     browser.open(path)
-    opened_ms = browser.js(
-        "const [n] = performance.getEntriesByType('navigation'); return n.loadEventEnd - n.startTime"
-    )
+    opened_ms = load_ms(browser)
     for _ in range(2):  # a machine that is busy with other things now may not be so again
         if opened_ms >= 3000:
-            browser.open(path)
-            opened_ms = browser.js(
-                "const [n] = performance.getEntriesByType('navigation'); return n.loadEventEnd - n.startTime"
-            )
+            opened_ms = load_ms(browser.open(path))
     assert opened_ms < 3000
     assert len(browser.all(".curve[data-name]")) == 5
     assert (
