@@ -1,4 +1,4 @@
-"""Whether the training is still the same training: losses at equal samples, and memory."""
+"""Whether the training is still the same training: losses at equal samples, memory, and what its compiler had to do."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from .trial import Trial
 
+Row = dict[str, Any]
 Losses = list[tuple[float, float | None]]
 State = Literal["same", "within", "differs", "not finite", "other training", "unknown"]
 
@@ -24,6 +25,13 @@ TOLERANCE = 0.05
 SPREADS = 3.0
 # The last part of the common samples is compared, where the trainings have had the most time to part.
 LAST = 0.25
+# Compilations anew in one process from which on a script never settles. Once for sizes that turn out to change, and again for
+# training and evaluation, is usual; this many of one function are torch's own limit, at which it stays uncompiled
+# (torch._dynamo.config.recompile_limit).
+MANY_RECOMPILES = 8
+# Breaks of one compilation from which on the model is in pieces: a break for each layer of a small network, where a stray print
+# or a branch on a value makes one or two. Each is a return to Python, and across it nothing is fused.
+MANY_BREAKS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,3 +95,23 @@ def memory(candidate: Sequence[Trial], baseline: Sequence[Trial]) -> dict[str, A
             now, before = float(np.median(ours)), float(np.median(theirs))
             return {"kind": kind, "bytes": int(now), "baseline_bytes": int(before), "change": now / before - 1}
     return {"kind": None, "bytes": None, "baseline_bytes": None, "change": None}
+
+
+def compiler(candidate: Sequence[Trial]) -> str:
+    """What the compiler of one of these processes had to do too often, or nothing."""
+    return next((said for t in candidate for fix in t.figures.fixes if (said := storm(fix))), "")
+
+
+def storm(fix: Row) -> str:
+    """The same of one fix, as `runs.fixes` tells it. Breaks are counted anew in every compilation, and so divided among these."""
+    detail = fix.get("detail") or {}
+    recompiles, breaks = (int(detail.get(name) or 0) for name in ("recompiles", "graph_breaks"))
+    if recompiles >= MANY_RECOMPILES:
+        return f"it is compiled anew again and again ({recompiles} times in one process{_first(detail, 'recompile_reasons')})"
+    if (each := breaks // (1 + recompiles)) >= MANY_BREAKS:
+        return f"the compiler breaks it into many graphs ({each} breaks{_first(detail, 'break_reasons')})"
+    return ""
+
+
+def _first(detail: Row, reasons: str) -> str:
+    return f", such as: {detail[reasons][0]}" if detail.get(reasons) else ""

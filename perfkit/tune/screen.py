@@ -17,6 +17,7 @@ from ..advise.evidence import Evidence
 from ..launch.fixes import KINDS
 from ..runs.fixes import fixes as fix_states
 from ..stats import paired
+from .guards import storm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,7 +112,7 @@ def _judged(label: str, state: Row, differences: list[float], slower: float | No
         return Screened(
             label=label,
             state="drop",
-            reason=f"{WITHIN}: its steps take {slower:.1f} times as long",
+            reason="; ".join(filter(None, [f"{WITHIN}: its steps take {slower:.1f} times as long", storm(state)])),
             estimate=1 - slower,
             stretches=len(differences),
         )

@@ -64,6 +64,13 @@ class Verdict:
     #: Processes of it that were measured.
     processes: int
     method: str = ""
+    #: What else is to be known of it, whatever the verdict: a compiler that never came to rest.
+    note: str = ""
+
+    @property
+    def told(self) -> str:
+        """The reason, and the note where that is not the reason itself."""
+        return f"{self.reason}; {self.note}" if self.note and self.note != self.reason else self.reason
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -283,7 +290,7 @@ class Search:
     def _drop_useless(self) -> None:
         """After every round: a fix that is dropped in error costs little, and another round costs much."""
         for candidate in self._open() if self._round >= ROUNDS_TO_DROP else ():
-            if (reason := self._why_useless(candidate.label)) is not None:
+            if (reason := self._why_useless(candidate.label) or self._why_restless(candidate.label)) is not None:
                 self._decide(candidate.label, "drop", reason)
 
     def _why_useless(self, name: str) -> str | None:
@@ -291,6 +298,13 @@ class Search:
         if 1 - math.exp(low) >= SMALL:
             return None
         return SLOWER if low > 0 else SMALL_AT_BEST
+
+    def _why_restless(self, name: str) -> str | None:
+        """Why a compiler that never comes to rest speaks against it: it does unless it is likely to be faster all the same."""
+        measured = self._measured(name)
+        bounds = self._bounds(name, DROPS)
+        is_faster = bounds.high < 0 if len(measured) >= ROUNDS_TO_DROP else bounds.value < math.log1p(-PROMISING)
+        return None if is_faster else guards.compiler(measured) or None
 
     def _look(self, alpha: float) -> None:
         """Judge all that are open, at *alpha*; nothing without."""
@@ -307,7 +321,7 @@ class Search:
         name = candidate.label
         if self._bounds(name, alpha).high < math.log1p(-WORTH):
             return self._kept(candidate)
-        if (reason := self._why_useless(name)) is not None:
+        if (reason := self._why_useless(name) or self._why_restless(name)) is not None:
             return self._verdict(name, "drop", reason)
         return self._verdict(name, "inconclusive", self._why_open(name))
 
@@ -325,7 +339,7 @@ class Search:
 
     def _decide(self, name: str, state: State, reason: str) -> None:
         self.verdicts[name] = self._verdict(name, state, reason)
-        self.say(f"{name}: {state} ({reason})")
+        self.say(f"{name}: {state} ({self.verdicts[name].told})")
 
     def _unspent(self) -> float:
         """What is left of the allowance for false claims, for a last look; 0 when all of it is spent."""
@@ -380,6 +394,7 @@ class Search:
             memory=guards.memory(self._measured(name), self.trials[BASELINE]),
             processes=len(self._measured(name)),
             method=bounds.method,
+            note=guards.compiler(self._measured(name)),
         )
 
     def _loss(self, name: str) -> guards.Loss:

@@ -407,7 +407,7 @@ def _verdict_row(verdict: Verdict) -> Row:
         "measured": _interval(verdict.measured),
         "estimate": verdict.estimate,
         "verdict": verdict.state,
-        "reason": verdict.reason,
+        "reason": verdict.told,
         "loss": asdict(verdict.loss),
         "memory": verdict.memory,
         "processes": verdict.processes,

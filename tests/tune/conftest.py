@@ -39,6 +39,7 @@ class Machine:
         self.ran = []
         self.special = {}  # arm → what it gives instead of a measured trial
         self.common = {}
+        self.fixes = {}  # arm → what its processes say of their fixes
 
     def clock(self):
         return self.now
@@ -54,7 +55,7 @@ class Machine:
             left *= 1 - self.saves[part]
         common = self.common.setdefault(number, self.chance.normal(0, self.drift))
         noise = common + self.chance.normal(0, self.sigma)
-        return trial(arm, number, 0.01 * left * math.exp(noise), wall_s=wall_s)
+        return trial(arm, number, 0.01 * left * math.exp(noise), wall_s=wall_s, fixes=self.fixes.get(arm, []))
 
     def search(self, candidates=None, *, limit_s=900.0, **settings):
         made = candidates or [candidate(name) for name in self.saves]

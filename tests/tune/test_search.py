@@ -266,3 +266,26 @@ def test_an_interruption_of_the_screening_leaves_all_untried():
     with pytest.raises(KeyboardInterrupt):
         search.run()
     assert search.verdicts["a"].reason == "not tried: interrupted"
+
+
+RESTLESS = [{"name": "compile", "detail": {"recompiles": 23, "recompile_reasons": ["size of x"]}}]
+
+
+def test_a_compiler_that_never_comes_to_rest_is_the_reason_to_drop_what_is_not_surely_faster():
+    machine = Machine({"compile": 0.0}, sigma=0.02)
+    machine.fixes["compile"] = RESTLESS
+    search = machine.search()
+    search.run()
+    found = search.verdicts["compile"]
+    assert found.state == "drop"
+    assert found.told.count("compiled anew again and again (23 times in one process, such as: size of x)") == 1
+    assert max(number for number, _ in machine.ran) < 4  # no time is spent on telling how little it saves
+
+
+def test_it_is_noted_where_it_is_faster_all_the_same():
+    machine = Machine({"compile": 0.3})
+    machine.fixes["compile"] = RESTLESS
+    search = machine.search()
+    search.run()
+    assert search.verdicts["compile"].state == search.together.verdict.state == "keep"
+    assert search.verdicts["compile"].told.startswith("faster; it is compiled anew")

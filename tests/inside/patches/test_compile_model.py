@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from perfkit.tune.guards import storm
+
 pytestmark = pytest.mark.slow
 
 TRAIN = """
@@ -122,3 +124,30 @@ def test_not_applicable_to_what_is_compiled_already(train, how):
     _, row, _ = train(script + "train(model, torch.optim.SGD(model.parameters(), 0.1)); tell()", BACKEND)
     assert row["state"] == "not-applicable"
     assert row["reason"] == ("the model is TorchScript" if how == "scripted" else "the script compiles it already")
+
+
+STORMS = {
+    "sizes": ("model = net()\ndef size(step): return 4 + step\n", "compile:backend=aot_eager,dynamic=false", "compiled anew again and again"),
+    "pieces": (
+        "class Torn(nn.Module):\n"
+        "    def __init__(self): super().__init__(); self.layers = nn.ModuleList([nn.Linear(16, 16)]); self.last = net()\n"
+        "    def forward(self, x):\n"
+        + "        x = self.layers[0](x); torch._dynamo.graph_break()\n" * 12 +  # of a loop with a break it would compile nothing
+        "        return self.last(x)\n"
+        "model = Torn()\ndef size(step): return 32\n", BACKEND, "many graphs"),
+    "sizes that are dynamic": ("model = net()\ndef size(step): return 4 + step\n", BACKEND, None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", STORMS)
+def test_a_compiler_that_never_comes_to_rest_is_told(train, kind):
+    script, fix, said = STORMS[kind]
+    script += """
+opt = torch.optim.SGD(model.parameters(), 0.1)
+for step in range(24):
+    opt.zero_grad(); model(torch.randn(size(step), 16)).square().mean().backward(); opt.step()
+tell()
+"""
+    _, row, _ = train(script, fix)
+    assert row["state"] == "applied"
+    assert (storm(row) == "") if said is None else (said in storm(row)), row
