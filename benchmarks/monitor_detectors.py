@@ -19,7 +19,7 @@ from machine import write
 from scipy.signal import lfilter
 
 from perfkit.model.monitoring import Point
-from perfkit.monitor.detect import evaluate, stages
+from perfkit.monitor.detect import contenders, evaluate, stages
 from perfkit.monitor.detect.expectation import Against, function
 from perfkit.monitor.detect.policy import LOSSES, TIMES, Plan
 from perfkit.monitor.detect.watch import Watch
@@ -83,9 +83,9 @@ def false_alarms(quick):
     for kind, make in STATIONARY.items():
         print(kind, flush=True)
         auto = evaluate.measure(
-            [evaluate.ours("auto", PLAIN, TIMES, 0.01)], make, runs=100 if quick else 1000, length=LENGTH
+            [contenders.ours("auto", PLAIN, TIMES, 0.01)], make, runs=100 if quick else 1000, length=LENGTH
         )
-        others = [c for c in evaluate.contenders(PLAIN, 0.05) if c.name not in ("auto", "never")]
+        others = [c for c in contenders.contenders(PLAIN, 0.05) if c.name not in ("auto", "never")]
         alone = evaluate.measure(others, make, runs=10 if quick else 40, length=LENGTH)
         found[kind] = evaluate.as_rows(auto, 0.01) + evaluate.as_rows(alone, 0.05)
     return found
@@ -97,7 +97,7 @@ def power(quick):
     found = {}
     for kind in ("normal", "ar_0.5"):
         scores = evaluate.measure(
-            evaluate.contenders(PLAIN, 0.01),
+            contenders.contenders(PLAIN, 0.01),
             STATIONARY[kind],
             runs=1,
             length=LENGTH,
@@ -110,7 +110,7 @@ def power(quick):
 
 def kswin(quick):
     """river's KSWIN, of which fewer series must do: it takes its time."""
-    scores = evaluate.measure(evaluate.rivers(["KSWIN"]), STATIONARY["normal"], runs=1 if quick else 5, length=LENGTH)
+    scores = evaluate.measure(contenders.rivers(["KSWIN"]), STATIONARY["normal"], runs=1 if quick else 5, length=LENGTH)
     return evaluate.as_rows(scores, math.nan)[0] | {"asked": None}
 
 
@@ -334,7 +334,7 @@ def real(rows, plan):
     """False alarms on real series, of which nothing says that they are stationary: neighbours on the machine come and go."""
     compared = [
         c
-        for c in evaluate.contenders(plan, 0.01)
+        for c in contenders.contenders(plan, 0.01)
         if c.name in ("auto", "river ADWIN", "river PageHinkley", "fixed 3 sigma", "never")
     ]
     return evaluate.as_rows(

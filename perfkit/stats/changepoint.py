@@ -23,16 +23,17 @@ LEAST_SEGMENT = 5
 LEAST = 4 * LEAST_SEGMENT
 #: False-alarm rates and lengths of the table below.
 _RATES = (0.2, 0.1, 0.05, 0.02, 0.01, 0.005)
-_LENGTHS = (20, 50, 100, 200, 400, 800)
-#: Penalties (in squared standard deviations) at which that share of 4,000 simulated series of normal values is cut anywhere;
-#: benchmarks/monitor_detectors.py checks them, `critical_penalty` made them.
+_LENGTHS = (20, 50, 100, 200, 400, 800, 1600)
+#: Penalties (in squared standard deviations) at which that share of simulated series of scores is cut anywhere, by `critical_penalty` over
+#: 40,000 series of the shorter lengths, 16,000, 8,000 and 2,500 of the three longest.
 _PENALTIES = (
     (4.23, 5.41, 6.58, 7.96, 8.89, 9.73),  # 20
     (5.70, 6.92, 8.12, 9.69, 10.87, 12.13),  # 50
     (6.54, 7.75, 9.03, 10.78, 11.98, 13.29),  # 100
     (7.36, 8.52, 9.79, 11.55, 12.86, 14.12),  # 200
     (8.09, 9.23, 10.44, 12.15, 13.61, 14.82),  # 400
-    (9.01, 10.02, 11.01, 12.97, 14.28, 16.02),  # 800
+    (8.88, 9.92, 11.03, 12.61, 14.00, 15.69),  # 800
+    (9.55, 10.61, 11.49, 12.96, 14.57, 16.18),  # 1600
 )
 #: First-order correlations that are tried.
 CORRELATIONS = (0.0, 0.2, 0.4, 0.6, 0.75, 0.85, 0.92, 0.96)

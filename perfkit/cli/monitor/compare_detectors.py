@@ -54,7 +54,7 @@ def command(
     planted in others. Beside perfkit's detectors stand those of river as they come, a fixed 3-sigma rule, and never saying anything.
     """
     from ...errors import MissingDependency
-    from ...monitor.detect import evaluate
+    from ...monitor.detect import contenders, evaluate
     from ...monitor.detect.policy import plan
 
     name, values = _series(run, metric, results_dir)
@@ -67,10 +67,10 @@ def command(
             f"{name} has {values.size} values; {evaluate.BEFORE + evaluate.HORIZON} are needed to compare on"
         )
     try:
-        compared = evaluate.contenders(found, rate)
+        compared = contenders.contenders(found, rate)
     except MissingDependency as missing:
         click.echo(f"perfkit: without river's detectors: {missing}", err=True)
-        compared = evaluate.contenders(found, rate, with_river=False)
+        compared = contenders.contenders(found, rate, with_river=False)
     scores = evaluate.measure(
         compared,
         evaluate.like(values, found),

@@ -12,8 +12,9 @@ from ...errors import UsageError
 from ...model.monitoring import Signal
 from .adwin import Adwin
 from .base import Allowance, Side
-from .charts import Chart, Cusum, Ewma, PageHinkley, RobustZ, Shewhart, TwoInARow, WindowMean, WindowVariance
+from .charts import Chart, Cusum, Ewma, PageHinkley, Shewhart, WindowMean, WindowVariance
 from .conditioner import Conditioner
+from .tails import RobustZ, TwoInARow
 
 #: A change is over when the median of so many values is back in the usual range (its middle 80 %).
 BACK = 8

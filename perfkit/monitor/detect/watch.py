@@ -14,7 +14,8 @@ from .advice import Script
 from .base import FALSE_ALARMS, Allowance, Detector
 from .detectors import SeriesDetector
 from .expectation import Against, Expectation
-from .learning import Finding, Learning
+from .finding import Finding
+from .learning import Learning
 from .policy import detector as planned
 from .policy import plan
 from .validity import Fault, Validity

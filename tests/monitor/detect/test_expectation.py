@@ -8,7 +8,7 @@ import pytest
 
 from perfkit.errors import UsageError
 from perfkit.model.monitoring import Point
-from perfkit.monitor.detect import expectation
+from perfkit.monitor.detect import expectation, golden
 from perfkit.monitor.detect.watch import Watch
 from perfkit.monitor.history import History
 
@@ -86,17 +86,17 @@ def test_the_watch_holds_values_against_a_baseline_before_its_detectors_know_the
 )
 def test_golden_outputs_have_the_tolerance_of_their_dtype(dtype, agrees, differs):
     expected = np.linspace(0.5, 2, 12).reshape(3, 4)
-    assert expectation.golden(expected + agrees, expected, dtype=dtype) is None
+    assert golden.compare(expected + agrees, expected, dtype=dtype) is None
     outputs = expected.copy()
     outputs[1, 2] += differs
-    found = expectation.golden(outputs, expected, dtype=dtype)
+    found = golden.compare(outputs, expected, dtype=dtype)
     assert found.worst_index == (1, 2)
     assert found.share == pytest.approx(1 / 12)
     assert found.score > 1
 
 
 def test_an_output_that_is_not_finite_is_a_mismatch_unless_it_was_expected():
-    assert expectation.golden([1.0, math.nan], [1.0, math.nan]) is None
-    assert expectation.golden([1.0, math.nan], [1.0, 2.0]).score == math.inf
+    assert golden.compare([1.0, math.nan], [1.0, math.nan]) is None
+    assert golden.compare([1.0, math.nan], [1.0, 2.0]).score == math.inf
     with pytest.raises(UsageError, match="same inputs"):
-        expectation.golden([1.0], [1.0, 2.0])
+        golden.compare([1.0], [1.0, 2.0])
