@@ -89,7 +89,8 @@ def _state(run: Run, read: Figures, exit_code: int, broken: str) -> tuple[State,
     if any(ending.get("memory") for ending in endings(run)):
         return "failed", "out of memory"
     if exit_code or broken:
-        return "failed", _how_it_ended(run, exit_code, broken)
+        how = _how_it_ended(run, exit_code, broken)
+        return "failed", f"it breaks the script: {how}" if _raised(run) and _acted(read) else how
     for fix in read.fixes:
         if fix["state"] != "applied":
             return "failed", f"{fix['name']}: {fix.get('reason') or 'it gave no proof that it acted'}"
@@ -98,8 +99,17 @@ def _state(run: Run, read: Figures, exit_code: int, broken: str) -> tuple[State,
     return "measured", "; ".join(f"{fix['name']} acted {fix.get('count') or 1} times" for fix in read.fixes)
 
 
+def _acted(read: Figures) -> bool:
+    return any(fix["state"] == "applied" for fix in read.fixes)
+
+
+def _raised(run: Run) -> str | None:
+    """The exception that ended the script, where one did."""
+    return next((ending.get("exception") for ending in endings(run)), None)
+
+
 def _how_it_ended(run: Run, exit_code: int, broken: str) -> str:
-    raised = next((ending.get("exception") for ending in endings(run)), None)
+    raised = _raised(run)
     if exit_code == OUT_OF_MEMORY_KILL and not broken:
         return "killed from outside, most likely for its memory"
     if broken:

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from perfkit.tune.guards import storm
+from perfkit.tune.trial import judged
 
 pytestmark = pytest.mark.slow
 
@@ -112,6 +113,25 @@ tell(made=len(made), out=list(out), suppressed=torch._dynamo.config.suppress_err
     assert told["made"] >= 2
     assert (told["out"], told["suppressed"]) == ([32, 4], False)
     assert row["state"] == "applied"
+
+
+def test_a_backward_that_fails_breaks_the_script_and_that_is_the_answer_of_a_tune(apply):
+    script = """
+from torch._dynamo import register_backend
+from torch._dynamo.backends.common import aot_autograd
+def bad(graph, inputs): raise NotImplementedError("no code for the gradient")
+@register_backend
+def onward(graph, inputs): return aot_autograd(fw_compiler=lambda g, i: g.forward, bw_compiler=bad)(graph, inputs)
+model = net()
+model(torch.randn(8, 16)).square().mean().backward()
+"""
+    outcome, rows = apply(script, "compile:backend=onward", check=False)
+    assert rows["compile"]["state"] == "applied"  # the model's call went well
+    found = judged(outcome.run.path, "compile", 0, 1, 5.0, broken="NotImplementedError: no code for the gradient")
+    assert (found.state, found.reason) == (
+        "failed",
+        "it breaks the script: NotImplementedError: no code for the gradient",
+    )
 
 
 ALREADY = {"the whole": "model = torch.compile(model, backend='eager')",
