@@ -2,6 +2,7 @@
 
 import math
 import random
+import subprocess
 import sys
 
 import numpy as np
@@ -139,3 +140,11 @@ def test_the_policy_knows_which_way_is_worse_and_whom_to_leave_alone():
     assert plan("train/learning_rate", per_epoch=False, positive=True) is None
     assert plan("val/loss", per_epoch=False, positive=True) is None
     assert plan("train/loss", per_epoch=True, positive=True) is None
+
+
+def test_watching_needs_neither_scipy_nor_river_nor_a_framework():
+    code = (
+        "import sys, perfkit.monitor.detect.watch as w; w.Watch(); "
+        "sys.exit(bool({'scipy', 'river', 'torch', 'tensorflow', 'polars'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
