@@ -87,7 +87,7 @@ def _series(document: dict[str, Any], page: Page, verbose: int) -> None:
     wide = min(34, max(len(s["name"]) for s in shown))
     page.add((f"{'metrics'.ljust(wide + 2)}{'values':>8} {'first':>12} → {'last':<12} {'best':>12}", "bold"))
     for series in shown:
-        page.add((_one(series, wide), ""))
+        page.add((_one(series, wide).rstrip(), ""))
     if len(known) > len(shown):
         rest = ", ".join(clean(s["name"]) for s in known[len(shown) :])
         page.paragraph(f"and {len(known) - len(shown)} more (-v): {rest}", indent=2, style="dim", lead="", most=1)

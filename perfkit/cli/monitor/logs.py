@@ -29,7 +29,7 @@ MAX_LINES_PER_S = 20
 @click.option("--utc", is_flag=True, help="Time stamps without a zone are UTC, not this machine's local time.")
 @options.json_file
 @options.quiet
-@options.verbose
+@click.option("-v", "--verbose", count=True, help="Every series, setting, message, template and note.")
 @options.no_color
 def command(
     files: tuple[str, ...],
@@ -140,9 +140,8 @@ class _Printer:
 
         values = {n: v for n, v in record.values.items() if not self._wanted or n in self._wanted}
         if record.kind in ("train", "predict"):
-            text = "  ".join(
-                f"{shown(n, 60)} {v:.5g}" if isinstance(v, float) else f"{n} {v}" for n, v in values.items()
-            )
+            told = (f"{name} {v:.5g}" if isinstance(v, float) else f"{name} {v}" for name, v in values.items())
+            text = "  ".join(shown(part) for part in told)
         elif record.level in ("warning", "error", "critical") or record.event:
             text = f"{record.level}: {shown(record.text)}" if not self._wanted else ""
         else:

@@ -11,7 +11,7 @@ from ...model.monitoring import Point
 from ..history import UNKNOWN, History
 from ..names import canonical, metric_of
 from . import params
-from .clean import plain
+from .clean import CONTROL, plain
 from .drain import Drain
 from .facts import Facts
 from .folds import Fold
@@ -115,13 +115,15 @@ class LogAnalysis:
 
     def feed(self, data: bytes) -> None:
         """Bytes as they come, cut anywhere."""
+        if not data:
+            return
         if not self._open:
             self._opened()
         self._source.bytes += len(data)
-        dirty = bool(_DIRTY.search(data))
-        self._dirty, self._was_dirty = dirty or self._was_dirty, dirty
+        self._dirty = self._was_dirty or bool(_DIRTY.search(data))
         for text in self._lines.feed(data):
             self._take(text)
+        self._was_dirty = self._dirty and bool(CONTROL.search(self._lines.rest))
 
     def line(self, text: str) -> None:
         """One line of text."""

@@ -29,6 +29,11 @@ class Lines:
         """The lines that end in *data*, without their line ends; redraws end in ``\\r``. What has no end yet is kept."""  # noqa: D301
         return self._split(self._decode(data))
 
+    @property
+    def rest(self) -> str:
+        """What has no end yet."""
+        return self._rest
+
     def close(self) -> list[str]:
         """The last line, if it had no end."""
         tail = self._decode(b"", final=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from .clean import shown
 from .structured import MAX_LEAVES, leaves, looks_like_data
 from .units import behind
 
@@ -50,7 +51,7 @@ def _of_data(message: str) -> dict[str, float | str]:
     for name, text, first in found.texts:
         pieces = text.split(PLACE)
         filled = pieces[0] + "".join(numbers[first + k] + piece for k, piece in enumerate(pieces[1:]))
-        values[name] = filled[:MAX_TEXT]
+        values[name] = shown(filled, MAX_TEXT)
     return values
 
 
@@ -65,4 +66,4 @@ def value(text: str) -> float | str:
                 return float(bare[1].replace(",", "")) * (unit.scale if unit else 1.0)
             except ValueError:
                 pass
-    return text.strip("'\"")[:MAX_TEXT]
+    return shown(text.strip("'\""), MAX_TEXT)

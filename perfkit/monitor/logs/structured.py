@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from .clean import shown
 from .shapes import PLACE
 
 #: Nesting and length beyond which a line is not parsed: the parsers recurse, and nobody logs metrics so.
@@ -15,6 +16,8 @@ MAX_DEPTH = 40
 MAX_LENGTH = 32_768
 #: Leaves of one object that are looked at.
 MAX_LEAVES = 500
+#: Characters of a key that are kept.
+MAX_KEY = 80
 _BASE = 10**12  # the k-th number is written as this plus k: no shape holds a number of its own
 _WORD = re.compile(r"(?<![\w.])(-?)(nan|NaN|inf|Infinity)(?=[\s,}\])]|$)")
 _WRAPPED = re.compile(r"\b(?:tensor|np\.\w+|numpy\.\w+|array)\((-?\x00)[^()]*\)")
@@ -99,7 +102,8 @@ def _walk(value: Any, name: str, found: Leaves, first: int) -> None:
         return
     if isinstance(value, dict):
         for key, inner in value.items():
-            _walk(inner, f"{name}/{key}" if name else str(key), found, first)
+            word = shown(str(key), MAX_KEY)  # JSON may hold escapes that the line did not
+            _walk(inner, f"{name}/{word}" if name else word, found, first)
     elif value is None:
         found.missing += 1
     elif isinstance(value, bool):

@@ -1,6 +1,7 @@
 """Series in bounded memory."""
 
 import math
+from itertools import pairwise
 
 from perfkit.monitor.logs.folds import MAX_POINTS, Fold
 
@@ -18,7 +19,7 @@ def test_of_a_long_one_an_even_selection_stays_and_the_last():
         fold.add(float(step), step, 0, 0)
     steps = [step for _, step, _, _ in fold.points()]
     assert steps[:3] == [0, 16, 32]
-    assert {b - a for a, b in zip(steps[:-2], steps[1:-1], strict=True)} == {16}
+    assert {b - a for a, b in pairwise(steps[:-1])} == {16}
     assert steps[-1] == 100_002
     assert MAX_POINTS <= len(steps) <= 2 * MAX_POINTS
 
