@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from itertools import islice
 
 import numpy as np
 
@@ -30,7 +29,10 @@ LARGEST_LOG = 40.0
 
 
 class Conditioner:
-    """Standardises one series. With *trend* and *log* deviations are relative to the curve. ``sigma`` is the robust standard deviation of an innovation, in the unit of the (logarithm of the) values."""
+    """Standardises one series. With *trend* and *log* deviations are relative to the curve.
+
+    ``sigma`` is the robust standard deviation of an innovation, in the unit of the deviations.
+    """
 
     def __init__(
         self, *, trend: bool = False, log: bool = False, settle: bool = False, warmup: int = WARMUP, seed: int = 0
@@ -139,7 +141,7 @@ class Conditioner:
         spread = mad_sigma(left) or float(left.std()) or max(abs(model.centre), 1.0) * 1e-6
         self._model, self.sigma = model, spread
         self._constant = model.centre * (1 - sum(model.coefficients))
-        self._ranks = Ranks(islice(left.tolist(), None), seed=self._seed)
+        self._ranks = Ranks(left.tolist(), seed=self._seed)
         self.innovations = (left / spread).tolist()
         self.usual = (float(np.quantile(past, 0.1)), float(np.quantile(past, 0.9)))
         self._next_fit = max(self.warmup, 2 * self.count) if self.fits else self.warmup

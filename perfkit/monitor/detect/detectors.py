@@ -84,6 +84,8 @@ class SeriesDetector:
         self._fits = self._look_at = 0
         self._index = -1
         self._alarm: Signal | None = None
+        #: A change that has become the new normal, and has not ended.
+        self._settled: Signal | None = None
         self._began = 0
         self._last_odd = -APART
         self._odd: Signal | None = None
@@ -101,16 +103,18 @@ class SeriesDetector:
         conditioner = self._conditioner
         alarm = self._alarm
         pair = conditioner.push(value, learn=alarm is None)
-        if pair is None:
-            return None
         if alarm is not None:
             return self._held(value)
+        if self._settled is not None and self._back_from(self._settled):
+            return self._recovered(self._settled, value)
+        if pair is None:
+            return None
         if conditioner.fits != self._fits:
             self._refit()
         elif conditioner.learned is not None:
             for arm in self._arms:
                 arm.learn(conditioner.learned)
-        if conditioner.count >= self._look_at:
+        if self._index >= self._look_at:
             self._spend()
         r, z = pair
         held, self._odd = self._odd, None
@@ -146,8 +150,9 @@ class SeriesDetector:
         first = max(over, key=lambda pair: pair[1] / max(pair[0].threshold, 1e-9))
         signal = self._signal(arm, first, value, len(over))
         self._alarm, self._began = signal, self._index
-        if not self._latest:
+        if self._settled is None:
             self._usual = self._conditioner.usual
+        self._settled = None
         self._latest.clear()
         self._conditioner.forget()
         return signal
@@ -175,15 +180,39 @@ class SeriesDetector:
         """While a change holds: is it over?"""
         alarm = self._alarm
         assert alarm is not None
+        if self._back_from(alarm):
+            return self._recovered(alarm, value)
+        if self._index - self._began >= NEW_NORMAL:
+            self._settle_down(alarm)
+        return None
+
+    def _back_from(self, alarm: Signal) -> bool:
+        """Whether the newest values are in the range that was usual before *alarm*."""
         latest = self._latest
         latest.append(self._conditioner.deviation)
         if len(latest) < BACK:
-            return None
+            return False
         middle = median(latest)
         low, high = self._usual
-        if (alarm.direction == "up" and middle > high) or (alarm.direction == "down" and middle < low):
-            return None
+        return middle <= high if alarm.direction == "up" else middle >= low
+
+    def _settle_down(self, alarm: Signal) -> None:
+        """A change that has lasted is what further ones are judged against. Only where there is no curve can its end still be told."""
+        self._settled = None if self._conditioning["trend"] else alarm
         self._alarm = None
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self._conditioner = Conditioner(**self._conditioning | {"settle": False})
+        self._fits = 0
+        for arm in self._arms:
+            arm.restart()
+            arm.refit(())
+
+    def _recovered(self, alarm: Signal, value: float) -> Signal:
+        if self._settled is not None:
+            self._begin_anew()
+        self._alarm = self._settled = None
         self._latest.clear()
         for arm in self._arms:
             arm.restart()
@@ -204,9 +233,9 @@ class SeriesDetector:
             arm.refit(innovations)
 
     def _spend(self) -> None:
-        self._look_at = self._conditioner.count + _LOOK
+        self._look_at = self._index + _LOOK
         share = len(self._arms) * len(self._charts) / self._quorum
-        rate = self._allowance.per_value(self._conditioner.count) / share
+        rate = self._allowance.per_value(self._index) / share
         for arm in self._arms:
             arm.allow(rate)
 

@@ -60,6 +60,18 @@ def test_a_change_has_one_beginning_and_one_end_and_the_next_one_too():
     assert [round(i, -1) for i, _ in told] == [300, 400, 600, 700]
 
 
+def test_a_level_that_stays_becomes_the_new_normal_and_what_follows_is_told_too():
+    values = normal(2400)
+    values[300:] = [value + 8 for value in values[300:]]
+    values[1500:] = [value + 8 for value in values[1500:]]
+    values[1700:] = [value - 16 for value in values[1700:]]
+    told = [(round(i, -1), s.kind) for i, s in signals(SeriesDetector(), values) if s.kind != "anomaly"]
+    assert told == [(300, "degradation"), (1500, "degradation"), (1700, "recovered")]
+    back = values[:1500] + normal(300, seed=2)
+    told = [(round(i, -1), s.kind) for i, s in signals(SeriesDetector(), back) if s.kind != "anomaly"]
+    assert told == [(300, "degradation"), (1500, "recovered")]
+
+
 def test_a_series_that_flaps_about_its_threshold_is_told_once():
     values = normal(600)
     for i in range(300, 600):
