@@ -156,6 +156,7 @@ class _Session:
             say=self._say,
             counted=self._tell,
         )
+        self._turns = self._turns_of(found) if self._ledger.screening is None else None
         self._announce(found)
         interrupted = self._measured(search)
         search.settle()
@@ -216,7 +217,7 @@ class _Session:
 
     # --- the screening
 
-    def _turns(self, found: Sequence[Candidate]) -> plan.Turns | None:
+    def _turns_of(self, found: Sequence[Candidate]) -> plan.Turns | None:
         """The turns that those which can be switched are to take within one process; None where that is not worth it."""
         fixes = screen.chosen(found)
         read = self._read
@@ -229,10 +230,9 @@ class _Session:
     def _screened(self, found: Sequence[Candidate]) -> dict[str, Screened]:
         """What the screening says by label: the one that the ledger has, or a new one. One that broke says nothing."""
         if self._ledger.screening is None:
-            turns = self._turns(found)
-            if turns is None:
+            if self._turns is None:
                 return {}
-            self._ledger.screening = self._screen(screen.chosen(found), turns).row()
+            self._ledger.screening = self._screen(screen.chosen(found), self._turns).row()
             self._ledger.write()
         made = Screening.from_row(self._ledger.screening)
         if made.broken:
@@ -298,7 +298,7 @@ class _Session:
         if not found:
             self._say("no fix is worth trying here")
             return
-        turns = self._turns(found) if self._ledger.screening is None else None
+        turns = self._turns
         low, high = plan.expected(
             len(found),
             self._length.process_s,
