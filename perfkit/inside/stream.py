@@ -31,10 +31,19 @@ class Stream(Losses):
 
     def arm(self, watch):
         """Begin."""
+        # Called with a tensor at hand between the graphs of a compiled step: the compiler would make frames of them.
+        for function in (*vars(Losses).values(), *vars(Stream).values(), *vars(Late).values()):
+            if hasattr(function, "__code__"):
+                self._session.calls.never_compile(function)
         Losses.arm(self, watch)
         watch.when("torch.optim.optimizer", self._watch_optimizers)
 
     # -- losses
+
+    def _noting(self, original):
+        backward = Losses._noting(self, original)
+        self._session.calls.never_compile(backward)
+        return backward
 
     def note(self, tensors):
         """Mark a scalar loss; what is no scalar is no loss of ours. In sparse steps nothing is read."""

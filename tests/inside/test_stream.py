@@ -154,3 +154,19 @@ def test_during_an_evaluation_signs_of_life_are_written(record, tmp_path):
     """
     assert record(script, no_trace=1, stream=1).stdout == "True\n"
     assert record(script, no_trace=1).stdout == "False\n"
+
+
+@slow
+def test_a_compiled_step_that_holds_its_backward_has_the_graphs_and_breaks_that_it_has_in_a_profile(record):
+    script = """
+    import torch._dynamo.utils
+    net = net(); optimizer = torch.optim.SGD(net.parameters(), 0.1); compiled = torch.compile(net, backend="eager")
+    @torch.compile(backend="eager")
+    def step(x, y):
+        loss = lossf(net(x), y); loss.backward(); optimizer.step(); optimizer.zero_grad()
+    for x, y in DataLoader(data(80), 8):
+        step(x, y); lossf(compiled(x), y).backward(); optimizer.step(); optimizer.zero_grad()
+    counted = torch._dynamo.utils.counters
+    print(dict(counted["frames"]), dict(counted["stats"]), sum(counted["graph_break"].values()))
+    """
+    assert record(script, no_trace=1, stream=1).stdout == record(script, no_trace=1).stdout
