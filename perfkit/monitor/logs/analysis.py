@@ -16,7 +16,7 @@ from .drain import Drain
 from .facts import Facts
 from .folds import Fold
 from .lines import Lines
-from .plans import TRACEBACK, Plan, Value, plan_of
+from .plans import HEADING, TRACEBACK, Plan, Value, plan_of
 from .records import LINE_CLASSES, MAX_TEXT, LineClass, LogRecord, RecordKind
 from .shapes import NUMBER, PLACE, masked, number, whole
 from .stamps import Stamps
@@ -208,6 +208,7 @@ class LogAnalysis:
         self._time_ns: int | None = None
         self._headers = self._lost_here = 0
         self._header_open = self._warned = False
+        self._heading = ""
 
     def _opened(self) -> None:
         self._open = True
@@ -379,6 +380,9 @@ class LogAnalysis:
             step, epoch, bound = self._step, self._epoch, self._evaluated(plan)
         else:
             step, epoch = self._place(plan, numbers)
+        if self._heading:
+            heading, self._heading = self._heading, ""
+            bound = [(self._fold(re.sub("^train/", f"{heading}/", value.name)), value) for _, value in bound]
         when = time_ns or self._now()
         at = when or 0
         for fold, value in bound:
@@ -435,6 +439,9 @@ class LogAnalysis:
         return [(self._fold(re.sub("^train/", "test/", value.name)), value) for value in quality]
 
     def _header(self, plan: Plan, numbers: list[str]) -> None:
+        if plan.event == HEADING:
+            self._heading = plan.split
+            return
         self._place(plan, numbers)
         self.last_epoch = self.last_epoch if self._epoch == UNKNOWN else self._epoch
         if plan.event == "epoch":

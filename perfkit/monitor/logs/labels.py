@@ -135,10 +135,10 @@ def meaning(label: str, unit: Unit | None, *, split: str, joined: bool) -> Meani
 
 def _key(label: str) -> tuple[str, str]:
     """The label without its split and fillers, and the split it names."""
-    words = label.strip().lower().replace("-", "_").split()
+    words = label.rpartition(". ")[2].strip().lower().replace("-", "_").split()
     given = ""
-    while len(words) > 1 and (words[0] in _SPLITS or words[0] in _FILLERS):
-        given = _SPLITS.get(words[0], given)
+    while len(words) > 1 and (_set_of(words[0]) or words[0] in _FILLERS):
+        given = _set_of(words[0]) or given
         del words[0]
     key = "_".join(words)
     head, slash, tail = key.partition("/")
@@ -147,6 +147,11 @@ def _key(label: str) -> tuple[str, str]:
     if slash and head in _SPLITS:
         return tail, _SPLITS[head]
     return key, given
+
+
+def _set_of(word: str) -> str:
+    """The split that *word* stands for, also with a number (``valid_0``); "" for none."""
+    return _SPLITS.get(word.rstrip("0123456789").rstrip("_"), "")
 
 
 def _by_unit(unit: Unit | None) -> Meaning:
@@ -178,8 +183,9 @@ def _time(key: str, unit: Unit | None, joined: bool) -> Meaning | None:
     if key in _RATES:
         return Meaning("metric", "perf/step_time_s", invert=True)
     if key in _SAMPLES or key in _TOKENS:
-        return Meaning("metric", "perf/samples_per_s" if key in _SAMPLES else "perf/tokens_per_s")
-    if "latency" in key or (key.endswith(("_time", "time_ms", "time_s")) and not timed):
+        thousands = unit.scale if unit and unit.kind == "count" else 1.0
+        return Meaning("metric", "perf/samples_per_s" if key in _SAMPLES else "perf/tokens_per_s", thousands)
+    if "latency" in key or (joined and key.endswith(("_time", "time_ms", "time_s")) and not timed):
         return _named_seconds(key, scale)
     if _MEMORY.search(_BYTES.sub("", key)) and (joined or (unit and unit.kind == "size")):
         return _memory(key, unit)

@@ -45,6 +45,11 @@ _REACH = 60
 #: How much of a message is read for meaning, and how many of its numbers.
 MAX_SCANNED = 4096
 MAX_NUMBERS = 200
+#: A line that says of which split the next one is: ``Test Error:``.
+_HEADING = re.compile(
+    r"^\W*(?:test|val|valid|validation|eval|evaluation|dev)(?: (?:set|error|results?|metrics|performance))?\s*:$", re.I
+)
+HEADING = "heading"
 #: ``event`` of a line that begins a traceback.
 TRACEBACK = "traceback"
 _TIME_KEYS = {
@@ -137,6 +142,9 @@ def plan_of(shape: str) -> Plan:
         plan.level, plan.event = ("info", "") if plan.separator else (plan.level or "warning", "warning")
         return plan
     plan.split = _split_of(shape[:start], message)
+    if _HEADING.match(message):
+        plan.taken_for, plan.event = "progress", HEADING
+        return plan
     _scan(plan, message)
     _classify(plan, message)
     return plan
@@ -167,6 +175,9 @@ def _scan(plan: Plan, message: str) -> None:
         index = plan.first + i
         if right.startswith("%|"):
             plan.percent = index
+            continue
+        if i == 0 and left == "[" and right.startswith("]") and numbers > 1:  # [100] train-rmse:0.12
+            plan.step = index
             continue
         said, negative = _meaning_at(plan, parts, i, left, right)
         if paired and said.role in ("none", "position", "skip"):
@@ -209,6 +220,7 @@ def _meaning_at(plan: Plan, parts: list[str], i: int, left: str, right: str) -> 
 
 def _label(left: str) -> tuple[str, bool, bool]:
     """The words that name the number behind *left*, whether they are joined to it by a sign, and whether it is negative."""
+    left = left.replace("'s ", " ")
     joint = left.rstrip(_OPENING)
     if joint.endswith((":", "=", ">", "tensor")):
         named = _JOINED.search(left)

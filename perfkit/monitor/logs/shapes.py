@@ -20,7 +20,7 @@ _MASK = re.compile(
     r"|\b(?=[0-9a-fA-F-]{0,36}\d)[0-9a-fA-F]{8}(?:-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}\b"  # UUIDs
     r"|\b(?:0x[0-9a-fA-F]+|(?=[a-fA-F]*\d)(?=\d*[a-fA-F])[0-9a-fA-F]{7,64})\b"  # hashes and addresses in memory
     r"|\b\d{1,3}(?:\.\d{1,3}){3}\b"  # IPv4
-    r"|(?<![\w@])[A-Za-z_]+\d\w*(?![\w@]|[\"']?\s*[:=(\[]|\s+[-+]?\d)"  # words with digits, where they name no number
+    r"|(?<![\w@])[A-Za-z_]+\d\w*(?![\w@]|'s |[\"']?\s*[:=(\[]|\s+[-+]?\d)"  # words with digits, where they name no number
 )
 MASKED = "<*>"
 #: Characters of a line in which they are looked for.

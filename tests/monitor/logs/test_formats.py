@@ -67,6 +67,10 @@ CASES = [
     ("epoch 2 step 30 loss 0.5 max mem: 512 MiB", {"train/loss": 0.5, "system/device_memory_bytes": 512 * 2**20}, 30, 2),
     ("step 3: loss 0.5, 2.5s/it", {"train/loss": 0.5, "perf/step_time_s": 2.5}, 3, None),
     ("validation: loss=0.3, accuracy=91.5%", {"val/loss": 0.3, "val/accuracy": 0.915}, None, None),
+    ("[100]\ttrain-rmse:0.125\teval-rmse:0.25", {"train/rmse": 0.125, "val/rmse": 0.25}, 100, None),
+    ("[100]\tvalid_0's l2: 0.125\tvalid_0's auc: 0.5", {"val/l2": 0.125, "val/auc": 0.5}, 100, None),
+    ("Epoch 1 done. Loss=0.5 Acc=0.75", {"train/loss": 0.5, "train/accuracy": 0.75}, None, 1),
+    ("step 3: loss 0.5, tokens/s: 12.5k", {"train/loss": 0.5, "perf/tokens_per_s": 12_500.0}, 3, None),
     ("Loss/train: 0.5, step 4", {"train/loss": 0.5}, 4, None),
 ]  # fmt: skip
 
@@ -160,6 +164,16 @@ def test_epochs_are_carried_to_the_lines_below(read):
     series = analysis.history.series("train/loss")
     assert series.epochs.tolist() == [1, 2]
     assert series.steps.tolist() == [10, 20]
+
+
+def test_a_heading_says_of_which_split_the_next_line_is(read):
+    analysis = read(
+        "loss: 2.5  [ 6400/60000]\nTest Error: \n Accuracy: 45.0%, Avg loss: 2.25 \nloss: 2.0  [12800/60000]\n"
+    )
+    assert analysis.history["train/loss"].tolist() == [2.5, 2.0]
+    assert analysis.history["test/accuracy"].tolist() == [0.45]
+    assert analysis.history["test/loss"].tolist() == [2.25]
+    assert analysis.facts.levels["error"] == 0
 
 
 def test_what_keras_prints_without_an_epoch_is_an_evaluation(read):
