@@ -56,7 +56,7 @@ def facts(model: Any, *, weights: bool) -> dict[str, Any]:
         "devices": sorted({str(p.device) for p in tensors}),
         "fingerprints": {
             "structure": structure(
-                [class_name(model), *([{**layer, "trainable": None}, extra] for layer, extra in layers)]
+                [_class_of(model), *([{**layer, "trainable": None}, extra] for layer, extra in layers)]
             ),
             **(_sample(torch, tensors) if weights else {"weights": None, "weights_sampled": 0}),
         },

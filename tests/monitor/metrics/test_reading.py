@@ -257,3 +257,13 @@ def test_names_of_metrics_are_known_with_their_direction():
         assert metric_of(canonical(name)).better == "up"
     assert canonical("val_rec[Cat]") == "val/recall[Cat]"
     assert "recall[a_b]" in counts.compute()
+
+
+@pytest.mark.parametrize(
+    ("zero_division", "precision", "recall"), [(0.0, 0.0, 0.0), (1.0, 0.5, 1.0), (math.nan, 0.0, math.nan)]
+)
+def test_weighted_by_nothing_the_mean_is_plain(zero_division, precision, recall):
+    """No label is real, so all weights are 0; one of two was predicted. As in scikit-learn the weights are then left out."""
+    counts = counted("multilabel", [[0, 0]], [[1, 0]], average="weighted", zero_division=zero_division)
+    assert counts.compute()["precision"] == precision
+    assert counts.compute()["recall"] == pytest.approx(recall, nan_ok=True)
