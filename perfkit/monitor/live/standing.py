@@ -10,20 +10,32 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ...model import marks
 from ...model.monitoring import Alert, RunState
+from ...runs import layout
 from ...runs import status as processes
 from .. import record
 from .ends import exception_of
+from .steps import LiveSteps
 from .watcher import HEARTBEAT_S
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ...model.monitoring import Status
     from ...runs.reader import Run
 
 ENDED: tuple[RunState, ...] = ("finished", "failed", "killed", "lost")
 # So long after the last heartbeat nobody is writing the record any more.
 SILENT_S = 3 * HEARTBEAT_S
+# Steps of a recording of at most this size are counted where the record does not tell them: a second's work.
+MOST_MARKS_BYTES = 64 * 2**20
+_HEADER_BYTES = marks.HEADER_WORDS * marks.WORD_BYTES
+_MARK_BYTES = marks.MARK_WORDS * marks.WORD_BYTES
+_LAST_MARKS = 64
+_FAR_NS = 1 << 62  # every loss that will come has come
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +78,8 @@ def standing(run: Run, *, now_ns: int | None = None) -> Standing:
     seen_ns = max(_last_mark_ns(run), told_ns)
     known["last_sign_ns"] = seen_ns or None
     state, reason, note = _judged(run, last, now)
+    if last is None or last.state not in ENDED:  # the record may have ended before the script did
+        known["step"] = max(known["step"] or 0, _steps_in_marks(run)) or None
     eta = last.eta_ns if last is not None and state in ("running", "hanging") else None
     return Standing(state=state, reason=reason, note=note, eta_ns=eta, **known)
 
@@ -111,12 +125,37 @@ def _why(run: Run) -> str:
     return "" if not run.info.exit_code else f"exit code {run.info.exit_code}"
 
 
+def _steps_in_marks(run: Run) -> int:
+    """Steps that the recording of rank 0 holds; 0 where it has none, or so many that counting them takes long."""
+    own = [rank for rank in run.ranks if rank.rank == run.ranks[0].rank]
+    steps = LiveSteps()
+    for rank in own:
+        if _size(rank.path / layout.MARKS) > MOST_MARKS_BYTES:
+            return 0
+        steps.take(rank.marks, _FAR_NS)
+        steps.restart()
+    return steps.count
+
+
 def _last_mark_ns(run: Run) -> int:
-    """When a rank last wrote marks, UTC ns; 0 where none did."""
+    """When a rank last wrote a mark, UTC ns; 0 where none did. Only the end of each file is read."""
     latest = 0
     for rank in run.ranks:
-        found = rank.marks
-        header = rank._words[: marks.HEADER_WORDS]
-        if len(found) and header.size == marks.HEADER_WORDS:
-            latest = max(latest, int(found[-1, 0]) - int(header[3]) + int(header[4]))
+        path = rank.path / layout.MARKS
+        whole = (_size(path) - _HEADER_BYTES) // _MARK_BYTES
+        if whole <= 0:
+            continue
+        header = np.fromfile(path, dtype=np.int64, count=marks.HEADER_WORDS)
+        first = max(0, whole - _LAST_MARKS)
+        found = np.fromfile(
+            path, np.int64, (whole - first) * marks.MARK_WORDS, offset=_HEADER_BYTES + first * _MARK_BYTES
+        )
+        latest = max(latest, int(found[:: marks.MARK_WORDS].max()) - int(header[3]) + int(header[4]))
     return latest
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

@@ -67,6 +67,8 @@ class LiveSteps:
         #: Peak bytes that the framework has reserved on each device.
         self.device_bytes: dict[int, int] = {}
         self._rows = np.zeros((0, marks.MARK_WORDS), dtype=np.int64)
+        self._waiting: list[NDArray[np.int64]] = []
+        self._held = False  # steps have ended that were not given yet
         self._edges: list[int] = []  # ends of the steps of this loop that are kept, the newest last
         self._counts: dict[int, int] = {}
         self._rates: dict[int, float] = {}
@@ -77,19 +79,25 @@ class LiveSteps:
 
     def take(self, rows: NDArray[np.int64], now_ns: int) -> list[Step]:
         """Steps that *rows* (shape (n, 4), any order) have ended; *now_ns* is CLOCK_MONOTONIC."""
-        if not len(rows):
-            return []
-        self._rows = np.concatenate((self._rows, rows))
-        self._memory(rows)
+        if len(rows):
+            self._waiting.append(rows)
+            self._memory(rows)
+        if not (self._held or self._may_end(rows)):
+            return []  # a long evaluation: looked at once, when a step ends
+        self._rows = np.concatenate((self._rows, *self._waiting))
+        self._waiting.clear()
         found = decode(self._rows[np.argsort(self._rows[:, 0], kind="stable")])
         self._has_losses |= bool(np.any(found.kind == marks.LOSS))
         self._trains |= bool(np.isin(found.kind, (marks.OPTIMIZER_EXIT, marks.BACKWARD_EXIT)).any())
         fresh = found.where(found.time_ns > self._edges[-1]) if self._edges else found
         counts = dict(self._counts)
-        ends, closing = self._arrived(fresh, *self._ends(fresh), now_ns)
+        ends, closing = self._ends(fresh)
+        last = int(ends[-1]) if ends.size else 0
+        ends, closing = self._arrived(fresh, ends, closing, now_ns)
         if len(self._edges) + ends.size < CONTEXT // 3 and (not ends.size or now_ns - ends[0] < HOLD_NS):
             ends, closing = ends[:0], closing[:0]  # the first steps: a moment later more is known about them
         self._counts = counts
+        self._held = last > (int(ends[-1]) if ends.size else 0)
         made: list[Step] = []
         for first, last in _runs_of(closing):
             made += self._loop(found, fresh, ends[first:last], int(closing[first]))
@@ -105,6 +113,14 @@ class LiveSteps:
         self.count, self.epoch, self._epoch_began = count, epoch, count
 
     # -- where steps end
+
+    def _may_end(self, rows: NDArray[np.int64]) -> bool:
+        """Whether marks may hold the end of a step."""
+        if not len(rows):
+            return False
+        if self.clock not in ("optimizer", "user"):
+            return True
+        return bool(np.isin(rows[:, 1] & 0xFF, (marks.OPTIMIZER_EXIT, marks.STEP)).any())
 
     def _ends(self, found: Marks) -> tuple[Ints, Ints]:
         """Ends of steps in time order, and the number of the optimizer that ends each (-1 for none)."""

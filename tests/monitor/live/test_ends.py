@@ -59,6 +59,7 @@ def test_after_kill_9_of_perfkit_the_script_goes_on_and_its_end_is_seen(monitore
     monitored.wait_for(lambda: monitored.standing.over)
     found = monitored.standing
     assert (found.state, found.note) == ("finished", "perfkit was ended first, so the exit code is unknown")
+    assert found.step == 60  # the marks go on without perfkit
 
 
 def test_after_kill_9_of_both_the_run_is_lost(monitored):
