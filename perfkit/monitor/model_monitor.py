@@ -2,44 +2,28 @@
 
 from __future__ import annotations
 
-import time
+import atexit
+import copy
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from . import adapters
 from .card import card
+from .fitting import Fit, Stopping, Wanted
 from .history import History
-from .pipeline import Alerter, Pipeline, Watch
-from .run_dir import Home, home
-from .scores import Scores, length
+from .pipeline import Alerter
 from .stopping import KeepBest, StopOn
-from .watching import Watching
 
 if TYPE_CHECKING:
+    from .alerts.rules import Rule
     from .metrics import Task
-    from .probe import Probe
 
-_OWN = frozenset({"model", "run", "_wanted", "_history", "_open", "_card"})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """What a ModelMonitor was asked for; see there."""
-
-    task: Task | None
-    settings: dict[str, Any]
-    probe: Any
-    detectors: Any
-    alerts: Any
-    stop: StopOn | None
-    keep_best: KeepBest | None
-    results_dir: str | Path | None
-    file: str | Path | None
-    quiet: bool
+#: Attributes of the monitor itself; all others are the model's.
+_OWN = frozenset({"model", "_wanted", "_history", "_open", "_card", "_run"})
 
 
 class ModelMonitor:
@@ -58,7 +42,7 @@ class ModelMonitor:
         probe: a fixed batch whose loss is taken before and after each epoch (`probe/loss_before`, `probe/loss_after`): for Keras (x, y),
             or "auto" for the first 256 samples of arrays; for torch a batch of the loader's kind.
         detectors: "auto", "off", or a Watch of your own.
-        alerts: rules as text (docs/monitor-alerts.md), told on stderr; or an Alerter; None: no alerts.
+        alerts: rules as text (docs/monitor-alerts.md), told on stderr; "default" for those of `perfkit monitor run`; an Alerter; None: none.
         stop, keep_best: `StopOn` and `KeepBest`, asked at the end of each epoch.
         results_dir: where the run is recorded; under `perfkit monitor run` or `perfkit profile` it is part of that run.
         file: the model's file, whose SHA-256 goes to the card.
@@ -86,11 +70,10 @@ class ModelMonitor:
             raise UsageError(f'detectors={detectors!r}: give "auto", "off", or a Watch')
         self.model = model
         self._wanted = Wanted(
-            task=task, settings={"positive": positive, "average": average}, probe=probe, detectors=detectors, alerts=alerts, stop=stop,
+            task=task, settings={"positive": positive, "average": average}, probe=probe, detectors=detectors, alerts=_rules(alerts), stop=stop,
             keep_best=keep_best, results_dir=results_dir, file=file, quiet=quiet,
         )  # fmt: skip
-        #: The directory that the last training was recorded into; None before the first, or where none could be made.
-        self.run: Path | None = None
+        self._run: Path | None = None
         self._history = History()
         self._open: Fit | None = None
         self._card: dict[str, Any] = {}
@@ -118,9 +101,18 @@ class ModelMonitor:
 
     def _end(self, failure: BaseException | None) -> None:
         fit, self._open = self._open, None
-        if fit is not None:
+        if fit is None:
+            return
+        atexit.unregister(self._at_exit)
+        try:
             fit.end(failure)
-            self.run, self._card = fit.run, fit.card or self._card
+        finally:
+            self._run, self._card = fit.run, fit.card or self._card
+
+    def _at_exit(self) -> None:
+        """The program ends and nobody has closed the loop: the record's end is how the program ended."""
+        failure = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
+        self._end(failure)
 
     # --- a loop of one's own
 
@@ -171,9 +163,15 @@ class ModelMonitor:
         if self._open is None:
             self._open = Fit(self.model, self._wanted, self._history)
             self._open.begin()
+            atexit.register(self._at_exit)
         return self._open
 
     # --- what is known
+
+    @property
+    def run(self) -> Path | None:
+        """The directory of the training that goes on or was the last; None before the first, or where none could be made."""
+        return self._run if self._open is None else self._open.run
 
     @property
     def history(self) -> History:
@@ -183,7 +181,8 @@ class ModelMonitor:
     @property
     def card(self) -> dict[str, Any]:
         """Facts of the model as it was when it was last looked at."""
-        return self._card or card(self.model, file=self._wanted.file)
+        known = self._card if self._open is None else self._open.card
+        return known or card(self.model, file=self._wanted.file)
 
     # --- everything else is the model
 
@@ -198,9 +197,32 @@ class ModelMonitor:
         else:
             setattr(self.model, name, value)
 
+    def __delattr__(self, name: str) -> None:
+        delattr(self.model, name)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *dir(self.model)})
+
+    def __getitem__(self, key: Any) -> Any:
+        """The model's own: a layer of a Sequential, a step of a Pipeline."""
+        return self.model[key]
+
+    def __sklearn_is_fitted__(self) -> bool:
+        from sklearn.exceptions import NotFittedError  # type: ignore[import-untyped]
+        from sklearn.utils.validation import check_is_fitted  # type: ignore[import-untyped]
+
+        try:
+            check_is_fitted(self.model)
+        except NotFittedError:
+            return False
+        return True
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The model's own."""
         return self.model(*args, **kwargs)
+
+    def __copy__(self) -> Any:
+        return copy.copy(self.model)
 
     def __reduce__(self) -> Any:
         return _itself, (self.model,)
@@ -214,137 +236,16 @@ def _itself(model: Any) -> Any:
     return model
 
 
-@dataclass
-class Stopping:
-    """Whether the training is to stop after this epoch."""
-
-    stop: bool = False
-
-
-@dataclass
-class Fit:
-    """One training: what adapters tell of it."""
-
-    model: Any
-    wanted: Wanted
-    history: History
-    card: dict[str, Any] = field(default_factory=dict)
-    run: Path | None = None
-    _known: dict[str, float] = field(default_factory=dict)
-    _train: Scores | None = None
-    _watching: Watching | None = None
-    _is_training: bool = False
-    _told: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def watching(self) -> Watching:
-        """Where everything goes."""
-        if self._watching is None:
-            raise UsageError("training has not begun")
-        return self._watching
-
-    def begin(self, *, optimizer: Any = None, data: Any = None) -> None:
-        """The training begins: make its record, note the model."""
-        place = home(self.wanted.results_dir)
-        self._train = self.scores()
-        if place is None:
-            import tempfile
-
-            place = Home(Path(tempfile.mkdtemp(prefix="perfkit-unrecorded-")), None)
-        else:
-            self.run = place.path
-        pipeline = Pipeline(
-            place.path, watch=_watch(self.wanted.detectors), alerter=_alerter(self.wanted.alerts, place.path)
-        )
-        pipeline.history = self.history
-        first = self._first_step()
-        self._watching = Watching(
-            pipeline, place, read=self._read, stop=self.wanted.stop, keep_best=self.wanted.keep_best, quiet=self.wanted.quiet, first_step=first
-        )  # fmt: skip
-        self._note(optimizer=optimizer, data=data)
-        self._told = {"optimizer": optimizer, "data": data}
-
-    def _first_step(self) -> int:
-        known = "perf/step_time_s" in self.history
-        return int(self.history.series("perf/step_time_s").steps[-1]) + 1 if known else 0
-
-    def scores(self, classes: Any = None) -> Scores:
-        """New counts for one pass over data."""
-        return Scores(self.wanted.task, self.wanted.settings | ({} if classes is None else {"classes": list(classes)}))
-
-    def step(self, said: Any, batch: Any, samples: int | None = None) -> None:
-        """A step has ended that returned *said* (the loss, or a mapping)."""
-        from .adapters import _torch
-
-        self.watching.step_ended(_torch.kept(said), samples=length(batch) if samples is None else samples)
-
-    def _read(self, steps: list[Any]) -> list[Mapping[str, float]]:
-        from .adapters import _torch
-
-        return _torch.read(steps, self._train or self.scores())
-
-    @contextmanager
-    def epoch(self, number: int, probe: Probe | None) -> Iterator[Stopping]:
-        """The epoch; what is yielded says at its end whether to stop."""
-        self._known, stopping = {}, Stopping()
-        if self._train is not None:
-            self._train.reset()
-        before = {} if probe is None else {"probe/loss_before": probe()}
-        self.watching.epoch_began(number)
-        self._is_training = True
-        yield stopping
-        self.trained()
-        after = {} if probe is None else {"probe/loss_after": probe()}
-        running = {} if self._train is None else {f"train/{k}": v for k, v in self._train.values().items()}
-        stopping.stop = self.watching.epoch_ended({**running, **self._known, **before, **after})
-
-    def trained(self) -> None:
-        """The steps of the epoch are over. Evaluation that follows is not part of them."""
-        if self._is_training:
-            self._is_training = False
-            self.watching.flush()
-            self._known |= self.watching.training_ended()
-
-    def known(self, values: Mapping[str, float]) -> None:
-        """Values of this epoch by canonical name; what is exact goes before what is not, see `scored`."""
-        self._known = {**values, **self._known}
-
-    def scored(self, split: str, values: Mapping[str, float]) -> None:
-        """Exact metrics of a split of this epoch."""
-        self._known |= {f"{split}/{name}": value for name, value in values.items()}
-
-    def end(self, failure: BaseException | None) -> None:
-        """The training has ended."""
-        if self._watching is None:
-            return
-        self._note(**self._told)
-        self._watching.ended(failure)
-
-    def _note(self, **facts: Any) -> None:
-        data = facts.pop("data", None)
-        facts |= {} if data is None else {"data": data}
-        self.card = card(self.model, file=self.wanted.file, **facts)
-        self.watching.pipeline.writer.card(self.card, time_ns=time.time_ns(), monotonic_ns=time.monotonic_ns())
-
-
-def _watch(detectors: Any) -> Watch | None:
-    if detectors == "off":
-        return None
-    if detectors == "auto":
-        from .detect.watch import Watch as Auto
-
-        return Auto()
-    return detectors  # type: ignore[no-any-return]
-
-
-def _alerter(alerts: Any, run: Path) -> Alerter | None:
+def _rules(alerts: Iterable[str] | Alerter | None) -> Alerter | list[Rule] | None:
+    """An Alerter as it is; rules parsed at once, so that a rule with a slip does not wait for the training to tell."""
     if alerts is None or hasattr(alerts, "observe"):
-        return alerts  # type: ignore[no-any-return]
+        return alerts  # type: ignore[return-value]
+    from .alerts.defaults import default_rules
     from .alerts.grammar import parse
-    from .alerts.opening import open_alerter
-    from .alerts.sinks.stderr import Stderr
 
-    return open_alerter(run, [parse(text) for text in alerts], [Stderr()])
+    if alerts == "default":
+        return default_rules()
+    return [parse(text) for text in ([alerts] if isinstance(alerts, str) else alerts)]
 
 
-__all__ = ["Fit", "ModelMonitor", "Stopping", "Wanted"]
+__all__ = ["ModelMonitor"]

@@ -12,8 +12,9 @@ _CLASSES = ("binary", "multiclass", "multilabel")
 class Scores:
     """Accumulates labels and predictions; `values` is of everything seen since `reset`."""
 
-    def __init__(self, task: Task | None, settings: dict[str, Any]) -> None:
-        self._task, self._settings = task, settings
+    def __init__(self, task: Task | None, settings: dict[str, Any], classes: Any = None) -> None:
+        self._task = task or (None if classes is None else "binary" if len(classes) <= 2 else "multiclass")
+        self._settings = settings if classes is None else settings | _of_classes(classes, settings["positive"])
         self._found: Any = None
         self._loss, self._samples = 0.0, 0
 
@@ -41,6 +42,17 @@ class Scores:
         self._loss, self._samples = 0.0, 0
         if self._found is not None:
             self._found.reset()
+
+
+def _of_classes(classes: Any, positive: Any) -> dict[str, Any]:
+    """The classes that a model knows. Of two the second is positive, as in scikit-learn, where the wanted one is none of them."""
+    known = plain_list(classes)
+    return {"classes": known, "positive": positive if positive in known else known[-1]}
+
+
+def plain_list(values: Any) -> list[Any]:
+    """A vector as a list of Python's own numbers and texts."""
+    return values.tolist() if hasattr(values, "tolist") else list(values)
 
 
 def plain(values: Any) -> Any:

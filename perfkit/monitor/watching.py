@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,8 @@ from .stopping import KeepBest, StopOn
 HEARTBEAT_S = 10.0
 # Values of steps are kept until so many, or so much time, has come together: their reading is what may wait for a device.
 MOST_STEPS, MOST_S = 256, 1.0
+# … or so many bytes: predictions of a language model are large.
+MOST_BYTES = 64 * 2**20
 
 #: Metrics of the line that a person sees after an epoch.
 SHOWN = ("loss", "accuracy", "f1", "mae", "r2")
@@ -58,7 +60,7 @@ class Watching:
         self._kept: list[_Step] = []
         self._performance = Performance()
         self._last_beat = self._last_read = self._step_at = self._epoch_at = time.monotonic()
-        self._samples = self._steps_of_epoch = 0
+        self._kept_bytes = 0
         self._state("starting")
 
     @property
@@ -72,21 +74,26 @@ class Watching:
         """What came before was no part of the step: validation, a save."""
         self._step_at = time.monotonic()
 
-    def step_ended(self, kept: Any, *, samples: int = 0) -> None:
+    def step_ended(self, kept: Any, *, samples: int = 0, kept_bytes: int = 0) -> None:
         """A step has ended; *kept* is what `read` will make values of, later and together with others."""
         now = time.monotonic()
-        self._kept.append(_Step(self.step_count, time.time_ns(), now - self._step_at, samples, kept))
+        self.steps_ended([(now - self._step_at, samples)], kept=kept)
         self._step_at = now
-        self.step_count += 1
-        self._steps_of_epoch += 1
-        self._samples += samples
-        if len(self._kept) >= MOST_STEPS or now - self._last_read >= MOST_S:
+        self._kept_bytes += kept_bytes
+        if len(self._kept) >= MOST_STEPS or self._kept_bytes >= MOST_BYTES or now - self._last_read >= MOST_S:
             self.flush()
             self._step_at = time.monotonic()
 
+    def steps_ended(self, steps: Sequence[tuple[float, int]], *, kept: Any = None) -> None:
+        """Steps, given as (seconds, samples; 0: not known), have ended together, as far as can be seen."""
+        now_ns = time.time_ns()
+        for seconds, samples in steps:
+            self._kept.append(_Step(self.step_count, now_ns, seconds, samples, kept))
+            self.step_count += 1
+
     def flush(self) -> None:
         """Read what was kept of the steps and pass it on."""
-        kept, self._kept = self._kept, []
+        kept, self._kept, self._kept_bytes = self._kept, [], 0
         for step, values in zip(kept, self._read([each.kept for each in kept]) if kept else (), strict=True):
             known = {**values, "perf/step_time_s": step.seconds}
             if step.samples and step.seconds > 0:
@@ -95,26 +102,30 @@ class Watching:
         self._last_read = time.monotonic()
         if self._last_read - self._last_beat >= HEARTBEAT_S:
             self._state("running")
+            self._said(self.pipeline.values(self._performance.read(), step=self._last_step, epoch=self.epoch))
+        self.pipeline.tick()
+
+    @property
+    def _last_step(self) -> int:
+        return max(0, self.step_count - 1)
 
     # --- epochs
 
     def epoch_began(self, epoch: int) -> None:
         """The steps from here on belong to *epoch*."""
-        self.epoch, self._samples, self._steps_of_epoch = epoch, 0, 0
+        self.epoch = epoch
         self._state("running")
         self._epoch_at = self._step_at = time.monotonic()
 
-    def training_ended(self) -> dict[str, float]:
-        """The epoch's steps are over, what follows is evaluation: the epoch's speed."""
-        seconds = time.monotonic() - self._epoch_at
-        values = {"perf/epoch_time_s": seconds}
-        return values | ({"perf/samples_per_s": self._samples / seconds} if self._samples and seconds > 0 else {})
+    def training_ended(self, at: float | None = None) -> dict[str, float]:
+        """The epoch's steps are over (*at*, on time.monotonic's clock; None: now), what follows is evaluation: how long they took."""
+        return {"perf/epoch_time_s": (time.monotonic() if at is None else at) - self._epoch_at}
 
     def epoch_ended(self, values: Mapping[str, float]) -> bool:
         """All that is known of the epoch; whether training is to stop. Raises MonitorError where a rule's metric never appears."""
         self.flush()
-        known = {**values, **self._performance.read()}
-        self._said(self.pipeline.values(known, epoch=self.epoch, step=max(0, self.step_count - 1)))
+        known = {**values, **(self._performance.read() if self._performance.is_due else {})}
+        self._said(self.pipeline.values(known, epoch=self.epoch, step=self._last_step))
         self.pipeline.tick()
         self._line(known)
         epoch = self.epoch or 0
@@ -125,8 +136,7 @@ class Watching:
     # --- the end
 
     def ended(self, failure: BaseException | None) -> None:
-        """Training has ended, by *failure* or in peace: the status that the record ends with."""
-        self.flush()
+        """Training has ended, by *failure* or in peace: the status that the record ends with. What was kept of steps must have been read."""
         if failure is None:
             self._state("finished")
         else:
@@ -135,9 +145,13 @@ class Watching:
         self.pipeline.close()
         self._said(self.history.events[before:])
         self._home.ended("finished" if failure is None else "failed")
+        if self._home.info is not None and not self._quiet:
+            tell(f"recorded in {self._home.path}; perfkit monitor show {self._home.path} draws it")
 
     def _state(self, state: RunState, reason: str = "") -> None:
         self._last_beat = time.monotonic()
+        if self._home.info is None:  # who runs the script says how it stands: the script goes on after this training
+            return
         step = self.step_count - 1 if self.step_count else None
         self.pipeline.status(Status(
             state=state, time_ns=time.time_ns(), monotonic_ns=time.monotonic_ns(), pid=os.getpid(), step=step, epoch=self.epoch,
@@ -154,7 +168,7 @@ class Watching:
         shown = [name for split in ("train", "train_eval", "val") for m in SHOWN if (name := f"{split}/{m}") in known]
         told = [f"{name} {known[name]:.4g}" for name in shown]
         told.append(f"{values.get('perf/epoch_time_s', 0.0):.1f} s")
-        _tell(f"epoch {self.epoch}: {' · '.join(told)}")
+        tell(f"epoch {self.epoch}: {' · '.join(told)}")
 
     def _mean_loss(self) -> dict[str, float]:
         """Over the steps of this epoch that have been read, for the line alone."""
@@ -170,8 +184,9 @@ class Watching:
         for event in events:
             if event.severity != "info":
                 advice = f" → {event.advice}" if event.advice else ""
-                _tell(f"{event.severity}: {event.message}{advice}")
+                tell(f"{event.severity}: {event.message}{advice}")
 
 
-def _tell(text: str) -> None:
+def tell(text: str) -> None:
+    """A line for a person, on stderr."""
     sys.stderr.write(f"perfkit: {text}\n")

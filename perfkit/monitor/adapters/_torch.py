@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ...errors import UsageError
-from ..probe import Probe, torch_probe
+from ..probe import Probe, aside, torch_probe
 from ..scores import Scores, length, plain
 from . import is_of
 
@@ -31,24 +31,27 @@ def fit(
     epochs: int = 1,
     optimizer: Any = None,
     validation: Iterable[Any] | None = None,
+    evaluate: StepFunction | None = None,
 ) -> Any:
     """Train *model* for *epochs*: with an *optimizer* the loop clears gradients, calls backward and steps; else *step* does all of it.
 
-    *validation* is gone through after each epoch by the same *step*, without gradients and in eval mode. Returns the model.
+    *validation* is gone through after each epoch by *evaluate* (None: by *step*, which then must not train where ``model.training`` is
+    False), without gradients, in eval mode, and with the random states as before afterwards. Returns the model.
     """
     if not callable(step):
         raise UsageError("fit(step, loader, …): step is a function of (model, batch) that returns the loss")
     fit.begin(optimizer=optimizer, data=loader)
-    probe = _probe(fit, step, loader)
+    evaluate = evaluate or step
+    probe = _probe(fit, evaluate)
     for epoch in range(epochs):
         with fit.epoch(epoch, probe) as stopping:
-            fit.model.train()
-            fit.watching.step_began()
+            if not fit.model.training:  # as `train()` at the top of a loop; layers that the user has frozen stay so
+                fit.model.train()
             for batch in loader:
                 fit.step(_trained(fit.model, step, batch, optimizer), batch)
             fit.trained()
             if validation is not None:
-                fit.scored("val", validated(fit.model, step, validation, fit.scores()))
+                fit.scored("val", validated(fit.model, evaluate, validation, fit.scores()))
         if stopping.stop:
             break
     return fit.model
@@ -72,10 +75,11 @@ def loss_of(said: Any) -> Any:
     return loss
 
 
-def kept(said: Any) -> dict[str, Any]:
-    """What is kept of a step until it is read: tensors detached, nothing waited for."""
+def kept(said: Any) -> tuple[dict[str, Any], int]:
+    """What is kept of a step until it is read, and its bytes: tensors detached, nothing waited for."""
     values = dict(said) if isinstance(said, Mapping) else {"loss": said}
-    return {name: _detached(value) for name, value in values.items()}
+    found = {name: _detached(value) for name, value in values.items() if value is not None}
+    return found, sum(value.nbytes for value in found.values() if hasattr(value, "nbytes"))
 
 
 def _detached(value: Any) -> Any:
@@ -86,11 +90,15 @@ def _detached(value: Any) -> Any:
 def read(steps: list[dict[str, Any]], scores: Scores) -> list[Mapping[str, float]]:
     """The numbers of several steps, each name's tensors copied to the host together; predictions go to *scores*."""
     for values in steps:
-        if all(values.get(name) is not None for name in _PREDICTIONS):
+        if _has_predictions(values):
             scores.update(values["y_true"], values["y_pred"])
     names = dict.fromkeys(name for values in steps for name in values if name not in _PREDICTIONS)
     columns = {name: _numbers([values.get(name) for values in steps]) for name in names}
     return [{n: column[row] for n, column in columns.items() if column[row] is not None} for row in range(len(steps))]
+
+
+def _has_predictions(values: Mapping[str, Any]) -> bool:
+    return all(values.get(name) is not None for name in _PREDICTIONS)
 
 
 def _numbers(values: list[Any]) -> list[Any]:
@@ -99,32 +107,49 @@ def _numbers(values: list[Any]) -> list[Any]:
         return [None if value is None else float(value) for value in values]
     import torch
 
-    joined = torch.stack([tensor.double().mean() for tensor in tensors]).tolist()
+    joined = torch.stack([_mean(tensor, tensors[0].device) for tensor in tensors]).tolist()
     found = iter(joined)
     return [next(found) if hasattr(v, "detach") else None if v is None else float(v) for v in values]
 
 
-def validated(model: Any, step: StepFunction, loader: Iterable[Any], scores: Scores) -> dict[str, float]:
-    """Metrics and mean loss over *loader*, in eval mode and without gradients; the model's modes are as before afterwards."""
-    import torch
+def _mean(tensor: Any, device: Any) -> Any:
+    exact = tensor.float() if tensor.device.type == "mps" else tensor.double()  # Apple's GPUs have no float64
+    return exact.mean().to(device)
 
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        with torch.no_grad():
-            for batch in loader:
-                said = step(model, batch)
-                values = dict(said) if isinstance(said, Mapping) else {"loss": said}
-                if all(values.get(name) is not None for name in _PREDICTIONS):
-                    scores.update(values["y_true"], values["y_pred"])
-                scores.loss(float(plain(loss_of(said))), length(batch) or 1)
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
+
+def validated(model: Any, evaluate: StepFunction, loader: Iterable[Any], scores: Scores) -> dict[str, float]:
+    """Metrics and mean loss (by samples) over *loader*; the losses are read together."""
+    losses: list[Any] = []
+    samples: list[int] = []
+    with aside(model):
+        for batch in loader:
+            said = _evaluated(model, evaluate, batch)
+            if isinstance(said, Mapping) and _has_predictions(said):
+                scores.update(said["y_true"], said["y_pred"])
+            losses.append(_detached(loss_of(said)))
+            samples.append(length(batch) or 1)
+    for loss, count in zip(_numbers(losses), samples, strict=True):
+        scores.loss(loss, count)
     return scores.values()
 
 
-def _probe(fit: Fit, step: StepFunction, loader: Iterable[Any]) -> Probe | None:
-    """The loss on a fixed batch. "auto" would have to take a batch from the loader, and so change what the training sees: only a given one."""
+def _evaluated(model: Any, evaluate: StepFunction, batch: Any) -> Any:
+    try:
+        return evaluate(model, batch)
+    except RuntimeError as error:
+        if "does not require grad" in str(error):
+            error.add_note(
+                "perfkit: evaluation has no gradients; give evaluate=, a function without backward(), or train in the step only where "
+                "model.training is true"
+            )
+        raise
+
+
+def _probe(fit: Fit, evaluate: StepFunction) -> Probe | None:
+    """The loss on a fixed batch, one that was given: to take one from the loader would change what the training sees."""
     batch = fit.wanted.probe
-    return None if batch is None else torch_probe(fit.model, lambda model: float(plain(loss_of(step(model, batch)))))
+    if batch is None:
+        return None
+    if isinstance(batch, str):
+        raise UsageError(f"probe={batch!r}: of a torch model give a batch of the loader's kind")
+    return torch_probe(fit.model, lambda model: float(plain(loss_of(_evaluated(model, evaluate, batch)))))
