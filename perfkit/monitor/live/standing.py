@@ -109,10 +109,10 @@ def _judged(run: Run, last: Status | None, now_ns: int) -> tuple[RunState, str, 
 def _going(last: Status | None, note: str, now_ns: int) -> tuple[RunState, str, str]:
     state: RunState = last.state if last is not None else "starting"
     silent_s = (now_ns - last.time_ns) / 1e9 if last is not None else 0.0
-    if silent_s <= SILENT_S:
-        return state, last.reason if last is not None else "", note
     if note.startswith("perfkit itself"):
         return "running", "", f"{note}; nobody has watched it for {silent_s:.0f} s"
+    if silent_s <= SILENT_S:
+        return state, last.reason if last is not None else "", note
     if note:  # another machine's, or packed: only the record can tell
         return "lost", f"no heartbeat for {silent_s:.0f} s", note
     return state, last.reason if last is not None else "", f"perfkit has written no heartbeat for {silent_s:.0f} s"
