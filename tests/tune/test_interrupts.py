@@ -1,13 +1,12 @@
 """Ctrl-C at the worst moments of a tune, sent by the process to itself so that the moment is exact."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 
 import pytest
 
+from perfkit.cli import main, show
+from perfkit.tune import plan, search, session
 from perfkit.tune.interrupts import Interrupts, handled
 
 
@@ -43,50 +42,72 @@ def test_ignored_it_stays_ignored():
         signal.signal(signal.SIGINT, before)
 
 
-# A tune of one round, in which SIGINT comes right after (before) the function that is named by the first argument.
-DRIVE = """
-import signal, sys
-from perfkit.cli import show
-from perfkit.cli.main import main
-from perfkit.tune import ledger, plan, search, session
-plan.MOST_ROUNDS, session.BASELINE_STEADY_S = 1, 0.2
-PLACES = {"after the search": (search.Search, "_as_one", True), "while it settles": (search.Search, "settle", False),
-          "at the ledger": (session._Session, "_document", True), "before it is shown": (show, "write_json", False)}
-for place in sys.argv[1].split(","):
-    owner, name, after = PLACES[place]
-    def interrupted(*given, real=getattr(owner, name), after=after, **named):
-        if not after: signal.raise_signal(signal.SIGINT)
-        found = real(*given, **named)
-        if after: signal.raise_signal(signal.SIGINT)
-        return found
-    setattr(owner, name, interrupted)
-main(["tune", *sys.argv[2:]])
-"""
+# Steps without a framework, whose import would take longer than all else here.
 TRAIN = """
-import torch
-model = torch.nn.Linear(8, 1); optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+import sys, time
+import perfkit
 for step in range(4000):
-    optimizer.zero_grad(); model(torch.ones(4, 8)).square().mean().backward(); optimizer.step()
+    time.sleep(float(sys.argv[2]))
+    perfkit.step()
 """
+WORDS = ["tune", "--sweep", "--pause=0.003", "--steps", "16", "--json", "-", "script.py", "--pause", "0.0029"]
+# Where SIGINT comes: the function, and whether right after it or right before it.
+PLACES = {
+    "after the search": (search.Search, "_as_one", True),
+    "before it settles": (search.Search, "settle", False),
+    "with the document": (session._Session, "_document", True),
+    "before it is shown": (show, "write_json", False),
+}
+
+
+@pytest.fixture
+def tuned(tmp_path, monkeypatch, capsys):
+    """tuned(*places) -> (exit code, the document), of a tune of one round that goes on with the one before."""
+    (tmp_path / "script.py").write_text(TRAIN)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PERFKIT_RESULTS_DIR", raising=False)
+    monkeypatch.setattr(plan, "MOST_ROUNDS", 1)
+    monkeypatch.setattr(session, "BASELINE_STEADY_S", 0.1)
+
+    def go(*places):
+        came = []
+
+        def comes(place):
+            came.append(place)
+            signal.raise_signal(signal.SIGINT)
+
+        with monkeypatch.context() as patched:
+            for place in places:
+                owner, name, after = PLACES[place]
+
+                def interrupted(*given, real=getattr(owner, name), place=place, after=after, **named):
+                    if not after and place not in came:
+                        comes(place)
+                    found = real(*given, **named)
+                    if after and place not in came:
+                        comes(place)
+                    return found
+
+                patched.setattr(owner, name, interrupted)
+            code = main.run(WORDS)
+        assert came == list(places)
+        return code, json.loads(capsys.readouterr().out)
+
+    return go
 
 
 @pytest.mark.slow
-def test_whenever_it_comes_there_is_a_document(tmp_path):
-    (tmp_path / "script.py").write_text(TRAIN)
-    environ = {k: v for k, v in os.environ.items() if not k.startswith("PERFKIT_")} | {"OMP_NUM_THREADS": "1"}
-    known = None
-    for place, code, is_interrupted in (
-        ("after the search", 130, True),
-        ("after the search,at the ledger", 130, True),  # twice, as impatient people do
-        ("before it is shown", 4, False),
+def test_whenever_it_comes_there_is_a_document(tuned):
+    code, found = tuned("after the search")
+    assert (code, found["interrupted"]) == (130, True)
+    known = found["id"]
+    for places, expected in (
+        # Twice, as impatient people do.
+        (("after the search", "before it settles"), (130, True)),
+        (("after the search", "with the document"), (130, True)),
+        (("before it is shown",), (4, False)),
     ):
-        words = [place, "--fix", "nothing", "--steps", "16", "--json", "-", "script.py"]
-        done = subprocess.run(
-            [sys.executable, "-c", DRIVE, *words], cwd=tmp_path, env=environ, stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, timeout=170, check=False,
-        )  # fmt: skip
-        assert done.returncode == code, (place, done.stderr)
-        found = json.loads(done.stdout)
-        assert found["interrupted"] is is_interrupted
-        known = known or found["id"]
+        code, found = tuned(*places)
+        assert (code, found["interrupted"]) == expected, places
         assert found["id"] == known  # gone on with, which also makes this quick
+        assert found["trials"][0]["processes"] == 1
