@@ -86,7 +86,7 @@ def false_alarms(quick):
             [contenders.ours("auto", PLAIN, TIMES, 0.01)], make, runs=100 if quick else 1000, length=LENGTH
         )
         others = [c for c in contenders.contenders(PLAIN, 0.05) if c.name not in ("auto", "never")]
-        alone = evaluate.measure(others, make, runs=10 if quick else 40, length=LENGTH)
+        alone = evaluate.measure(others, make, runs=10 if quick else 60, length=LENGTH)
         found[kind] = evaluate.as_rows(auto, 0.01) + evaluate.as_rows(alone, 0.05)
     return found
 

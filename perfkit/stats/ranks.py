@@ -63,6 +63,14 @@ class Ranks:
             del known[place]
         insort(known, value)
 
+    def discard(self, value: float) -> None:
+        """Forget one value like *value*, if there is one."""
+        known = self._sorted
+        place = bisect_left(known, value)
+        if place < len(known) and known[place] == value:
+            del known[place]
+            self.count -= 1
+
     def score(self, value: float) -> float:
         """The normal score of *value* among the earlier ones; *value* is then one of them."""
         share = self.share(value)

@@ -18,7 +18,8 @@ TAIL_SHARE = 0.1
 LEAST, MOST = 12, 100
 #: Shapes that are weighed: −0.3 has an end, 0 is exponential, a third is Student's t with 3 degrees of freedom, 0.9 has hardly a mean.
 _SHAPES = np.linspace(-0.3, 0.9, 17)
-#: Before anything is seen: mean 0.1, as of most series in practice (Martins and Stedinger, Water Resources Research 36 (2000)), and wide.
+#: Before anything is seen: mean 0.1, as of most series in practice (Martins and Stedinger, Water Resources Research 36 (2000)), and wide. A heavier
+#: one would keep the rate for Student's t with 3 degrees of freedom exactly, and hide spikes of seventy standard deviations in normal noise.
 _SHAPE_MEAN, _SHAPE_SIGMA = 0.1, 0.2
 _PRIOR = -0.5 * ((_SHAPES - _SHAPE_MEAN) / _SHAPE_SIGMA) ** 2
 #: Scales that are weighed, as multiples of the mean excess.

@@ -22,7 +22,8 @@ from .curve import Curve
 WARMUP = 100
 #: Values that a model is fitted to at most, the newest; beyond twice as many it is not fitted again.
 FITTED = 2048
-#: Values become part of what is usual so many values later: those with which a change begins never do.
+#: Values become part of what is usual for good so many values later: those with which a change begins never do. (Ranks take them at once, and
+#: give them back: that each value is ranked among *all* earlier ones is what makes scores independent.)
 LAG = 16
 #: e^40 is more than any loss that is still a number should be of what was expected.
 LARGEST_LOG = 40.0
@@ -56,9 +57,9 @@ class Conditioner:
         #: The innovation (in standard deviations) that has just become part of what is usual; None for none.
         self.learned: float | None = None
         self._pending: deque[tuple[float, float]] = deque()
-        #: The value as charts see it before the autoregression, and its usual range; for telling when a change is over.
+        #: The value as charts see it before the autoregression, and its usual range and middle; for telling when a change is over.
         self.deviation = 0.0
-        self.usual = (-math.inf, math.inf)
+        self.usual = (-math.inf, 0.0, math.inf)
 
     def natural(self, deviation: float, value: float) -> float:
         """A deviation as a value of the series, where the expected course stands at *value*, the newest one."""
@@ -103,22 +104,24 @@ class Conditioner:
         for coefficient, before in zip(model.coefficients, self._recent, strict=False):
             innovation -= coefficient * before
         self._recent.appendleft(y)
-        score = self._ranks.peek(innovation) / model.inflation
         r = innovation / self.sigma
         self.learned = None
-        if learn:
-            self._pending.append((innovation, y))
-            if len(self._pending) > LAG:
-                self._learn(*self._pending.popleft())
+        if not learn:
+            return r, self._ranks.peek(innovation) / model.inflation
+        score = self._ranks.score(innovation) / model.inflation
+        self._pending.append((innovation, y))
+        if len(self._pending) > LAG:
+            self._learn(*self._pending.popleft())
         return r, score
 
     def forget(self) -> None:
         """A change has begun: what came last is none of the usual."""
+        for innovation, _ in self._pending:
+            self._ranks.discard(innovation)
         self._pending.clear()
 
     def _learn(self, innovation: float, y: float) -> None:
         self.learned = innovation / self.sigma
-        self._ranks.add(innovation)
         self._past.append(y)
         self.count += 1
         if self.count >= self._next_fit <= 2 * FITTED:
@@ -141,10 +144,13 @@ class Conditioner:
         spread = mad_sigma(left) or float(left.std()) or max(abs(model.centre), 1.0) * 1e-6
         self._model, self.sigma = model, spread
         self._constant = model.centre * (1 - sum(model.coefficients))
-        self._ranks = Ranks(left.tolist(), seed=self._seed)
+        waiting = [y for _, y in self._pending]
+        ranked = autoregression.residuals(np.concatenate((past, waiting)), model).tolist()
+        self._ranks = Ranks(ranked, seed=self._seed)
+        self._pending = deque(zip(ranked[len(ranked) - len(waiting) :], waiting, strict=True))
         self.innovations = (left / spread).tolist()
-        self.usual = (float(np.quantile(past, 0.1)), float(np.quantile(past, 0.9)))
+        low, middle, high = np.quantile(past, [0.1, 0.5, 0.9]).tolist()
+        self.usual = (low, middle, high)
         self._next_fit = max(self.warmup, 2 * self.count) if self.fits else self.warmup
         self.fits += 1
         self.learned = None
-        self._pending.clear()

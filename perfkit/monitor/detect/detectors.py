@@ -16,8 +16,12 @@ from .charts import Chart, Cusum, Ewma, PageHinkley, Shewhart, WindowMean, Windo
 from .conditioner import Conditioner
 from .tails import RobustZ, TwoInARow
 
-#: A change is over when the median of so many values is back in the usual range (its middle 80 %).
-BACK = 8
+#: A change is over when the median of so many values is back in the usual range (its middle 80 %) and nearer to the middle of that than to
+#: the changed level: of more values where the two are so near to each other that fewer could not tell, for which the mean must lie SURE
+#: standard deviations apart; at most LONGEST.
+BACK, SURE, LONGEST = 8, 10.0, 256
+#: A change that comes again within so many values must be gone for twice as long before its end is told: no flapping.
+QUIET = 1024
 #: After so many values at a new level, that is what further changes are judged against; the end of the change is still told.
 NEW_NORMAL = 512
 #: Odd values within so many of each other are one event.
@@ -89,8 +93,12 @@ class SeriesDetector:
         self._began = 0
         self._last_odd = -APART
         self._odd: Signal | None = None
-        self._usual = (-math.inf, math.inf)
+        self._usual = (-math.inf, 0.0, math.inf)
         self._latest: deque[float] = deque(maxlen=BACK)
+        #: Values whose median tells the end of the change (0: not known yet), where it must lie, when the one before ended, and how often
+        #: changes have come and gone.
+        self._wanted, self._limit = 0, 0.0
+        self._ended, self._times = -QUIET, 0
 
     @property
     def firing(self) -> Signal | None:
@@ -153,7 +161,9 @@ class SeriesDetector:
         if self._settled is None:
             self._usual = self._conditioner.usual
         self._settled = None
-        self._latest.clear()
+        self._times = min(6, self._times + 1) if self._index - self._ended < QUIET else 0
+        self._latest = deque(maxlen=2 * BACK)
+        self._wanted = 0
         self._conditioner.forget()
         return signal
 
@@ -170,7 +180,7 @@ class SeriesDetector:
             evidence={
                 "value": value,
                 "usual_low": self._conditioner.natural(usual[0], value),
-                "usual_high": self._conditioner.natural(usual[1], value),
+                "usual_high": self._conditioner.natural(usual[2], value),
                 "votes": votes,
                 "order": self._conditioner.order,
             },
@@ -187,14 +197,31 @@ class SeriesDetector:
         return None
 
     def _back_from(self, alarm: Signal) -> bool:
-        """Whether the newest values are in the range that was usual before *alarm*."""
+        """Whether the newest values are in the range that was usual before *alarm*, and nearer to its middle than to the change."""
         latest = self._latest
         latest.append(self._conditioner.deviation)
-        if len(latest) < BACK:
+        if self._wanted == 0:
+            if len(latest) == BACK and not self._usual[0] <= (middle := median(latest)) <= self._usual[2]:
+                self._weigh(middle)  # a large change is known soon
+            elif len(latest) == 2 * BACK:
+                self._weigh(median(latest))
+            return False
+        if len(latest) < self._wanted:
+            return False
+        if self._index % (self._wanted // BACK):
             return False
         middle = median(latest)
-        low, high = self._usual
-        return middle <= high if alarm.direction == "up" else middle >= low
+        return middle <= self._limit if alarm.direction == "up" else middle >= self._limit
+
+    def _weigh(self, changed: float) -> None:
+        """How many values it takes to tell the *changed* level from the usual one, and where between them the end lies."""
+        low, centre, high = self._usual
+        gap = changed - centre
+        spread = (high - low) / 2.56  # between the 10 % and 90 % points of a normal distribution
+        certain = math.ceil((SURE * spread / abs(gap)) ** 2) if gap else LONGEST
+        self._wanted = min(LONGEST, max(BACK, certain) << self._times)
+        self._latest = deque(self._latest, maxlen=self._wanted)
+        self._limit = min(high, centre + gap / 2) if gap > 0 else max(low, centre + gap / 2)
 
     def _settle_down(self, alarm: Signal) -> None:
         """A change that has lasted is what further ones are judged against. Only where there is no curve can its end still be told."""
@@ -213,7 +240,7 @@ class SeriesDetector:
         if self._settled is not None:
             self._begin_anew()
         self._alarm = self._settled = None
-        self._latest.clear()
+        self._ended = self._index
         for arm in self._arms:
             arm.restart()
         return Signal(

@@ -65,6 +65,7 @@ def solve(amounts: Mapping[str, ArrayLike], totals: ArrayLike, *, block: int = 1
     amounts cannot tell the stages apart.
     """
     from scipy.optimize import nnls
+    from scipy.special import stdtrit
 
     names = list(amounts)
     matrix = np.column_stack([np.asarray(amounts[name], dtype=np.float64) for name in names])
@@ -73,8 +74,10 @@ def solve(amounts: Mapping[str, ArrayLike], totals: ArrayLike, *, block: int = 1
     costs, rest = nnls(matrix, whole)
     rng = np.random.default_rng(seed)
     resampled = np.array([nnls(matrix[rows], whole[rows])[0] for rows in _resamples(whole.size, block, rng)])
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(resampled, [tail, 1 - tail], axis=0)
+    # Student's quantile over the resamples' spread, which falls short by √((n − k) / n): steadier than quantiles of few resamples.
+    free = whole.size - len(names)
+    half = float(stdtrit(free, (1 + CONFIDENCE) / 2)) * resampled.std(axis=0) * np.sqrt(whole.size / free)
+    low, high = np.maximum(costs - half, 0.0), costs + half
     return Stages(
         costs=tuple(
             StageCost(name=name, cost=float(costs[j]), low=float(low[j]), high=float(high[j]))

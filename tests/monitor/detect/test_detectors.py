@@ -57,7 +57,17 @@ def test_a_change_has_one_beginning_and_one_end_and_the_next_one_too():
         values[start : start + 100] = [value + 8 for value in values[start : start + 100]]
     told = [(i, s.kind) for i, s in signals(SeriesDetector(), values) if s.kind != "anomaly"]
     assert [kind for _, kind in told] == ["degradation", "recovered"] * 2
-    assert [round(i, -1) for i, _ in told] == [300, 400, 600, 700]
+    assert [round(i, -1) for i, _ in told] == [300, 400, 600, 710]  # the second end must last twice as long
+
+
+def test_a_small_change_on_a_noisy_series_has_one_end_too():
+    flapped = 0
+    for seed in range(20):
+        values = normal(1000, seed)
+        values[300:800] = [value + 1.5 for value in values[300:800]]
+        told = [s.kind for _, s in signals(SeriesDetector(), values) if s.kind != "anomaly"]
+        flapped += told != ["degradation", "recovered"]
+    assert flapped <= 2
 
 
 def test_a_level_that_stays_becomes_the_new_normal_and_what_follows_is_told_too():
