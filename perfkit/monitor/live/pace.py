@@ -23,6 +23,9 @@ class Pace:
         self._stock = float(STOCK)
         self._at_s = now_s
         self._due_s = now_s
+        self._given = 0
+        self._warm = False
+        self._per_point_s = 0.0  # what a look has cost lately, for each of its points
 
     def due(self, now_s: float) -> bool:
         """Whether to look now."""
@@ -33,10 +36,20 @@ class Pace:
         passed = max(0.0, now_s - self._at_s)
         self._at_s = now_s
         rate = PER_S + self._stock / HORIZON_S
+        if self._per_point_s:
+            rate = min(rate, max(PER_S, OWN_SHARE / self._per_point_s))
         allowed = max(1, round(rate * passed))
         self._stock = min(float(STOCK), max(0.0, self._stock + PER_S * passed - allowed))
+        self._given = allowed
         return allowed
 
     def cost(self, now_s: float, cost_s: float) -> None:
-        """A look has cost so much: the next one is due when that is OWN_SHARE of the time."""
+        """A look has cost so much: the next one is due when that is OWN_SHARE of the time, and gets as many points as that allows."""
+        if self._given and not self._warm:  # the first look imports what it needs
+            self._warm = True
+        elif self._given:
+            self._per_point_s = (
+                (self._per_point_s + cost_s / self._given) / 2 if self._per_point_s else cost_s / self._given
+            )
         self._due_s = now_s + min(LONGEST_S, max(SHORTEST_S, cost_s / OWN_SHARE))
+        self._given = 0

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 HEARTBEAT_S = 10.0
 # What is left at the end gets so many points, whatever the pace.
-LAST_POINTS = 2000
+LAST_POINTS = 500
 # Errors in the script's log that get an event of their own.
 MOST_LOG_ERRORS = 20
 # How often the alerter is told that time has passed, and the groups of the process are looked up.

@@ -39,6 +39,17 @@ def test_a_look_that_costs_much_makes_the_next_one_later():
     assert pace.due(1.0 + LONGEST_S)
 
 
+def test_points_that_cost_much_become_fewer():
+    pace = Pace(0.0)
+    assert pace.points(1.0) == 202
+    pace.cost(1.0, 5.0)  # the first look imports, and counts for nothing
+    assert pace.points(2.0) == 200
+    pace.cost(2.0, 200 * 0.001)
+    assert pace.points(3.0) == 20
+    pace.cost(3.0, 20 * 0.003)
+    assert pace.points(4.0) == 10
+
+
 # -- the expected end
 
 
