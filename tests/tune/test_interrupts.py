@@ -72,6 +72,18 @@ def tuned(tmp_path, monkeypatch, capsys):
     def go(*places):
         came = []
 
+        def interrupted(place, real, after):
+            def function(*given, **named):
+                first = place not in came
+                if first and not after:
+                    comes(place)
+                found = real(*given, **named)
+                if first and after:
+                    comes(place)
+                return found
+
+            return function
+
         def comes(place):
             came.append(place)
             signal.raise_signal(signal.SIGINT)
@@ -79,16 +91,7 @@ def tuned(tmp_path, monkeypatch, capsys):
         with monkeypatch.context() as patched:
             for place in places:
                 owner, name, after = PLACES[place]
-
-                def interrupted(*given, real=getattr(owner, name), place=place, after=after, **named):
-                    if not after and place not in came:
-                        comes(place)
-                    found = real(*given, **named)
-                    if after and place not in came:
-                        comes(place)
-                    return found
-
-                patched.setattr(owner, name, interrupted)
+                patched.setattr(owner, name, interrupted(place, getattr(owner, name), after))
             code = main.run(WORDS)
         assert came == list(places)
         return code, json.loads(capsys.readouterr().out)

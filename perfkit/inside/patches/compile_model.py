@@ -15,6 +15,13 @@ PARAMETERS = ("mode", "dynamic", "backend")
 COMPILED = "_compiled_call_impl"  # where Module.compile leaves it; never pickled
 # With these the output lies in memory that the next call overwrites, which a script that keeps its outputs must not notice.
 GRAPH_MODES = ("reduce-overhead", "max-autotune")
+DYNAMO, AOT = "torch._dynamo.config", "torch._functorch.config"
+# Else a backward is compiled when the script runs it, where nothing of ours is around it to fall back.
+WITH_ITS_BACKWARD = (AOT, "force_non_lazy_backward_lowering")
+# A compilation that fails leaves its part uncompiled.
+NEVER_RAISING = (DYNAMO, "suppress_errors")
+# Compiled before anybody knows whether the graph is to be retained, a backward must not reuse the memory of what was saved for it.
+DONATED = "donated_buffer"
 
 
 class Compile(RootPatch):
@@ -29,7 +36,8 @@ class Compile(RootPatch):
         self._models = weakref.WeakSet()
         self._while_off = []  # (model, its compiled call)
         self._called = weakref.WeakSet()  # models whose first call is over
-        self._suppressed = None  # the compiler's own setting while a call goes on
+        self._donated = None  # the module of that setting, once it is off
+        self._set = []  # (module, name) of the compiler's settings that are on while a call goes on
         self._graphs = str(self.parameters.get("mode")) in GRAPH_MODES
         self.on_undo(self._take_off)
         super().place()
@@ -47,20 +55,39 @@ class Compile(RootPatch):
         return None
 
     def enter(self, model, args, kwargs):
-        """A first call is on probation; should a later one need a compilation that fails, that part stays uncompiled."""
-        config = sys.modules.get("torch._dynamo.config")
-        if config is not None and model in self._called and not config.suppress_errors:
-            self._suppressed = config
-            config.suppress_errors = True
+        """A first call is on probation; should a later one need a compilation that fails, that part stays uncompiled.
+
+        Either also compiles the backward, so that one which fails does so here.
+        """
+        self._keep_saved()
+        self._turn_on(*WITH_ITS_BACKWARD)
+        if model in self._called:
+            self._turn_on(*NEVER_RAISING)
         if self._graphs:
             self.torch.compiler.cudagraph_mark_step_begin()
         return args, kwargs
 
+    def _turn_on(self, module, name):
+        config = sys.modules.get(module)
+        if config is not None and not getattr(config, name, True):  # a version without it
+            setattr(config, name, True)
+            self._set.append((config, name))
+
+    def _keep_saved(self):
+        config = sys.modules.get(AOT)
+        if self._donated is None and config is not None and getattr(config, DONATED, False):
+            self._donated = config
+            config.donated_buffer = False  # asked for at every backward, too
+            self.on_undo(self._donate)
+
+    def _donate(self):
+        self._donated.donated_buffer = True
+
     def leave(self, model):
-        """The compiler's setting as it was."""
-        if self._suppressed is not None:
-            self._suppressed.suppress_errors = False
-            self._suppressed = None
+        """The compiler's settings as they were."""
+        while self._set:
+            config, name = self._set.pop()
+            setattr(config, name, False)
 
     def result(self, model, output):
         """The call is over, and compiled; outputs in memory of a graph are copied out of it."""

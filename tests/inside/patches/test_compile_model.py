@@ -115,16 +115,80 @@ tell(made=len(made), out=list(out), suppressed=torch._dynamo.config.suppress_err
     assert row["state"] == "applied"
 
 
-def test_a_backward_that_fails_breaks_the_script_and_that_is_the_answer_of_a_tune(apply):
-    script = """
+# A backend of which the backward (`backward`) is the test's own.
+ONWARD = """
 from torch._dynamo import register_backend
 from torch._dynamo.backends.common import aot_autograd
-def bad(graph, inputs): raise NotImplementedError("no code for the gradient")
 @register_backend
-def onward(graph, inputs): return aot_autograd(fw_compiler=lambda g, i: g.forward, bw_compiler=bad)(graph, inputs)
+def onward(graph, inputs): return aot_autograd(fw_compiler=lambda g, i: g.forward, bw_compiler=backward)(graph, inputs)
+"""
+
+
+def test_a_backward_that_cannot_be_compiled_leaves_the_script_as_it_was(train):
+    script = """
+def backward(graph, inputs): raise NotImplementedError("no code for the gradient")
+""" + ONWARD + """
+model = nn.Sequential(nn.BatchNorm1d(16), nn.Dropout(0.3), net()); opt = torch.optim.SGD(model.parameters(), 0.1)
+train(model, opt); tell(mean=model[0].running_mean.tolist(), left="_compiled_call_impl" in vars(model))
+"""  # fmt: skip
+    plain, _, _ = train(script)
+    told, row, _ = train(script, "compile:backend=onward")
+    assert told == plain
+    assert row["state"] == "failed"
+    assert "no code for the gradient" in row["reason"]
+
+
+def test_a_later_backward_that_cannot_be_compiled_leaves_that_call_uncompiled(train):
+    script = """
+def backward(graph, inputs): raise NotImplementedError("no code for the gradient")
+""" + ONWARD + """
+model = net(); opt = torch.optim.SGD(model.parameters(), 0.1)
+with torch.no_grad(): model(torch.randn(32, 16))  # as a check before the training begins
+train(model, opt)
+import torch._dynamo.config, torch._functorch.config as aot
+tell(left=[torch._dynamo.config.suppress_errors, aot.force_non_lazy_backward_lowering])
+"""  # fmt: skip
+    plain, _, _ = train(script)
+    told, row, _ = train(script, "compile:backend=onward")
+    assert near(told["losses"], plain["losses"])
+    assert told["left"] == [False, False]
+    assert row["state"] == "applied"
+
+
+def test_a_graph_that_is_retained_is_gone_through_again(train):
+    script = """
+class Saving(nn.Module):
+    def __init__(self): super().__init__(); self.layers = net()
+    def forward(self, x): return torch.sin(torch.cos(self.layers(x) * 2)).exp()  # what is saved is nobody else's
+model = Saving(); opt = torch.optim.SGD(model.parameters(), 0.1)
+x = torch.ones(8, 16)
+for _ in range(3):
+    opt.zero_grad(); loss = model(x).square().mean(); loss.backward(retain_graph=True); loss.backward(); opt.step()
+    told["losses"].append(loss.item())
+if "torch._functorch.config" in __import__("sys").modules:
+    from _perfkit.inside import session
+    import torch._functorch.config as aot
+    during = aot.donated_buffer
+    for patch in session.current.patches: patch.disarm()
+    told["donated"] = [during, aot.donated_buffer]
+tell()
+"""
+    plain, _, _ = train(script)
+    told, row, _ = train(script, BACKEND)
+    assert near(told["losses"], plain["losses"])
+    assert told["donated"] == [False, True]
+    assert row["state"] == "applied"
+
+
+def test_a_backward_that_fails_as_it_runs_breaks_the_script_and_that_is_the_answer_of_a_tune(apply):
+    script = """
+def backward(graph, inputs):
+    def runs(*given): raise NotImplementedError("no code for the gradient")
+    return runs
+""" + ONWARD + """
 model = net()
 model(torch.randn(8, 16)).square().mean().backward()
-"""
+"""  # fmt: skip
     outcome, rows = apply(script, "compile:backend=onward", check=False)
     assert rows["compile"]["state"] == "applied"  # the model's call went well
     found = judged(outcome.run.path, "compile", 0, 1, 5.0, broken="NotImplementedError: no code for the gradient")
