@@ -34,7 +34,8 @@ class Samples:
 
     def take(self) -> dict[str, float]:
         """Values since the last call, by canonical name; empty where nothing new was sampled."""
-        lines = [line for line in self._host.read() if "rss" in line]
+        # A process that is exiting has given its memory back already: that is no figure of the run.
+        lines = [line for line in self._host.read() if line.get("rss")]
         self.saving = self._has_saved(lines)
         values: dict[str, float] = {}
         if lines:

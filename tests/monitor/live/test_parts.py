@@ -193,6 +193,15 @@ def test_samples_become_memory_cores_and_devices(tmp_path):
     assert samples.saving
 
 
+def test_the_sample_of_a_process_that_is_exiting_is_no_memory_of_the_run(tmp_path):
+    file = tmp_path / "host.jsonl"
+    file.write_text(
+        json.dumps({"t": 1 * S, "n": 1, "cpu": 1 * S, "rss": 100}) + "\n"
+        + json.dumps({"t": 2 * S, "n": 1, "cpu": 2 * S, "rss": 0}) + "\n"
+    )  # fmt: skip
+    assert Samples(tmp_path).take()["system/host_memory_bytes"] == 100
+
+
 def test_a_torn_line_is_left_until_it_is_whole(tmp_path):
     path = tmp_path / "lines.jsonl"
     lines = Lines(path)
