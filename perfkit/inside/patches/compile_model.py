@@ -6,6 +6,9 @@ as by ``Module.compile``: it stays the same object of the same class, with the s
 
 import sys
 import weakref
+from contextlib import suppress
+from importlib import import_module
+from threading import get_ident
 
 from ..probes.compiler_facts import compilations
 from .containers import map_tensors
@@ -15,13 +18,15 @@ PARAMETERS = ("mode", "dynamic", "backend")
 COMPILED = "_compiled_call_impl"  # where Module.compile leaves it; never pickled
 # With these the output lies in memory that the next call overwrites, which a script that keeps its outputs must not notice.
 GRAPH_MODES = ("reduce-overhead", "max-autotune")
-DYNAMO, AOT = "torch._dynamo.config", "torch._functorch.config"
-# Else a backward is compiled when the script runs it, where nothing of ours is around it to fall back.
-WITH_ITS_BACKWARD = (AOT, "force_non_lazy_backward_lowering")
+DYNAMO, AOT, GRAPHS = "torch._dynamo.config", "torch._functorch.config", "torch._functorch._aot_autograd.graph_compile"
 # A compilation that fails leaves its part uncompiled.
 NEVER_RAISING = (DYNAMO, "suppress_errors")
-# Compiled before anybody knows whether the graph is to be retained, a backward must not reuse the memory of what was saved for it.
-DONATED = "donated_buffer"
+# Else a backward is compiled when the script runs it, where nothing of ours is around it to fall back.
+WITH_BACKWARD = (AOT, "force_non_lazy_backward_lowering")
+# Of what is saved for it, what a backward may use as memory of its own. Compiled before anybody knows whether the script retains
+# the graph and goes through it again, it must not. (The setting of it, donated_buffer, is asked again when a backward runs, on a
+# thread of CUDA's own, where what is set here does not hold.)
+DONATED = (GRAPHS, "collect_bw_donated_buffer_idxs")
 
 
 class Compile(RootPatch):
@@ -36,8 +41,7 @@ class Compile(RootPatch):
         self._models = weakref.WeakSet()
         self._while_off = []  # (model, its compiled call)
         self._called = weakref.WeakSet()  # models whose first call is over
-        self._donated = None  # the module of that setting, once it is off
-        self._set = []  # (module, name) of the compiler's settings that are on while a call goes on
+        self._set = {}  # thread -> [(module, name, value before)] of the compiler while a call goes on
         self._graphs = str(self.parameters.get("mode")) in GRAPH_MODES
         self.on_undo(self._take_off)
         super().place()
@@ -52,6 +56,8 @@ class Compile(RootPatch):
         self._models.add(model)
         options = {key: self.parameters[key] for key in PARAMETERS if key in self.parameters}
         model.__dict__[COMPILED] = self.torch.compile(_compilable(model), **options)
+        with suppress(ImportError):  # else there at the first call only
+            import_module(GRAPHS)
         return None
 
     def enter(self, model, args, kwargs):
@@ -59,35 +65,31 @@ class Compile(RootPatch):
 
         Either also compiles the backward, so that one which fails does so here.
         """
-        self._keep_saved()
-        self._turn_on(*WITH_ITS_BACKWARD)
-        if model in self._called:
-            self._turn_on(*NEVER_RAISING)
+        self._set[get_ident()] = []
+        if self._has(*WITH_BACKWARD) and self._has(*DONATED):
+            self._change(*DONATED, _nothing)
+            self._change(*WITH_BACKWARD, True)
+        if model in self._called and self._has(*NEVER_RAISING):
+            self._change(*NEVER_RAISING, True)
         if self._graphs:
             self.torch.compiler.cudagraph_mark_step_begin()
         return args, kwargs
 
-    def _turn_on(self, module, name):
-        config = sys.modules.get(module)
-        if config is not None and not getattr(config, name, True):  # a version without it
-            setattr(config, name, True)
-            self._set.append((config, name))
+    def _has(self, module, name):
+        """Whether the compiler is there, in a version that knows this."""
+        return hasattr(sys.modules.get(module), name)
 
-    def _keep_saved(self):
-        config = sys.modules.get(AOT)
-        if self._donated is None and config is not None and getattr(config, DONATED, False):
-            self._donated = config
-            config.donated_buffer = False  # asked for at every backward, too
-            self.on_undo(self._donate)
-
-    def _donate(self):
-        self._donated.donated_buffer = True
+    def _change(self, module, name, value):
+        module = sys.modules[module]
+        before = getattr(module, name)
+        if before is not value:
+            setattr(module, name, value)
+            self._set[get_ident()].append((module, name, before))
 
     def leave(self, model):
-        """The compiler's settings as they were."""
-        while self._set:
-            config, name = self._set.pop()
-            setattr(config, name, False)
+        """The compiler as it was."""
+        for module, name, before in reversed(self._set.pop(get_ident(), ())):
+            setattr(module, name, before)
 
     def result(self, model, output):
         """The call is over, and compiled; outputs in memory of a graph are copied out of it."""
@@ -138,6 +140,10 @@ def _compilable(model):
     # The compiler remembers, and limits, compilations by code object: each model has one of its own.
     call.__code__ = call.__code__.replace()
     return call
+
+
+def _nothing(*_graphs):
+    return []
 
 
 def _copied(tensor):
