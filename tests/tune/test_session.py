@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -35,15 +36,15 @@ FIXES = ("nothing", "zero-grad-none", "threads=1")
 
 @pytest.fixture
 def tuned(tmp_path):
-    """tuned(script, *fixes) -> (the document, the finished process)."""
+    """tuned(script, *fixes, launcher=words before it) -> (the document, the finished process)."""
 
-    def go(text, *fixes):
+    def go(text, *fixes, launcher=()):
         (tmp_path / "script.py").write_text(text)
         asked = [word for fix in fixes for word in ("--fix", fix)]
         environ = {k: v for k, v in os.environ.items() if not k.startswith("PERFKIT_")} | {"OMP_NUM_THREADS": "1"}
         done = subprocess.run(
-            [sys.executable, "-c", DRIVE, *asked, "--steps", "24", "--max-minutes", "3", "--json", "tune.json", "script.py"],
-            cwd=tmp_path, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=170, check=False,
+            [sys.executable, "-c", DRIVE, *asked, "--steps", "24", "--max-minutes", "3", "--json", "tune.json", *launcher, "script.py"],
+            cwd=tmp_path, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=240, check=False,
         )  # fmt: skip
         assert done.returncode in (0, 4), done.stderr
         return json.loads((tmp_path / "tune.json").read_text()), done
@@ -82,3 +83,30 @@ def test_a_script_that_breaks_under_a_fix_is_tuned_without_the_screening(tuned):
     assert trials["zero-grad-none"]["verdict"] == "drop"
     assert "AssertionError" in trials["zero-grad-none"]["reason"]
     assert trials["nothing"]["processes"] == 1
+
+
+RANKS = """
+import torch
+torch.manual_seed(0)
+torch.distributed.init_process_group("gloo")
+model = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(64, 8))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for step in range(4000):
+    optimizer.zero_grad(set_to_none=False)
+    model(torch.randn(16, 64)).square().mean().backward()
+    optimizer.step()
+"""
+TORCHRUN = ("--", sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone")
+
+
+def test_ranks_below_torchrun_are_one_process_of_the_search(tuned):
+    found, _ = tuned(RANKS, "zero-grad-none", launcher=TORCHRUN)
+    assert found["screening"] is None  # ranks would have to switch together
+    assert [trial["processes"] for trial in found["trials"]] == [1]
+    ledger = json.loads((Path(found["path"]) / "tune.json").read_text())
+    by_arm = {row["arm"]: row for row in ledger["processes"]}
+    assert set(by_arm) == {"baseline", "zero grad none"}
+    for arm, row in by_arm.items():
+        assert (row["state"], row["exit_code"]) == ("measured", 0), arm
+        assert row["figures"]["samples_per_step"] == 16  # of one rank
+        assert [fix["state"] for fix in row["figures"]["fixes"]] == (["applied"] if arm != "baseline" else [])
