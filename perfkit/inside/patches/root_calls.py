@@ -14,6 +14,8 @@ from .base import Patch
 
 # What ``suits`` says of a call that does not tell: it is asked again at the next.
 LATER = object()
+# What an error of torch.compile goes on with: how its developers find out more.
+COMPILERS_ADVICE = "\n\nSet TORCH"
 
 
 class RootPatch(Patch):
@@ -107,7 +109,8 @@ class RootCalls:
         try:
             return self._with(acting, call, model, args, kwargs)
         except Exception as error:
-            reason = "the model's first call with it raised %s: %s" % (type(error).__name__, error)
+            said = str(error).split(COMPILERS_ADVICE)[0].strip()
+            reason = "the model's first call with it raised %s: %s" % (type(error).__name__, said)
         for patch in new:
             patch.failed(reason)
         before.restore()

@@ -132,10 +132,11 @@ model = nn.Sequential(nn.BatchNorm1d(16), nn.Dropout(0.3), net()); opt = torch.o
 train(model, opt); tell(mean=model[0].running_mean.tolist(), left="_compiled_call_impl" in vars(model))
 """  # fmt: skip
     plain, _, _ = train(script)
-    told, row, _ = train(script, "compile:backend=onward")
+    told, row, outcome = train(script, "compile:backend=onward")
     assert told == plain
     assert row["state"] == "failed"
-    assert "no code for the gradient" in row["reason"]
+    assert row["reason"].endswith("NotImplementedError: no code for the gradient")  # and none of the compiler's advice
+    assert judged(outcome.run.path, "compile", 0, 0, 5.0).reason == "compile: " + row["reason"]
 
 
 def test_a_later_backward_that_cannot_be_compiled_leaves_that_call_uncompiled(train):
