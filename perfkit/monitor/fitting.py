@@ -107,9 +107,9 @@ class Fit:
             return 0
         return int(getattr(self.history.series(name), axis).max()) + 1
 
-    def scores(self, classes: Any = None) -> Scores:
+    def scores(self) -> Scores:
         """New counts for one pass over data."""
-        return Scores(self.wanted.task, self.wanted.settings, classes)
+        return Scores(self.wanted.task, self.wanted.settings)
 
     # --- steps
 
@@ -123,7 +123,7 @@ class Fit:
     def _read(self, steps: list[Any]) -> list[Mapping[str, float]]:
         from .adapters import _torch
 
-        return _torch.read(steps, self._train or self.scores())
+        return _torch.read([kept or {} for kept in steps], self._train or self.scores())
 
     # --- epochs
 

@@ -13,7 +13,7 @@ class Scores:
     """Accumulates labels and predictions; `values` is of everything seen since `reset`."""
 
     def __init__(self, task: Task | None, settings: dict[str, Any], classes: Any = None) -> None:
-        self._task = task or (None if classes is None else "binary" if len(classes) <= 2 else "multiclass")
+        self._task = task
         self._settings = settings if classes is None else settings | _of_classes(classes, settings["positive"])
         self._found: Any = None
         self._loss, self._samples = 0.0, 0

@@ -76,13 +76,9 @@ class Watching:
 
     def step_ended(self, kept: Any, *, samples: int = 0, kept_bytes: int = 0) -> None:
         """A step has ended; *kept* is what `read` will make values of, later and together with others."""
-        now = time.monotonic()
-        self.steps_ended([(now - self._step_at, samples)], kept=kept)
-        self._step_at = now
         self._kept_bytes += kept_bytes
-        if len(self._kept) >= MOST_STEPS or self._kept_bytes >= MOST_BYTES or now - self._last_read >= MOST_S:
-            self.flush()
-            self._step_at = time.monotonic()
+        self.steps_ended([(time.monotonic() - self._step_at, samples)], kept=kept)
+        self.step_began()
 
     def steps_ended(self, steps: Sequence[tuple[float, int]], *, kept: Any = None) -> None:
         """Steps, given as (seconds, samples; 0: not known), have ended together, as far as can be seen."""
@@ -90,6 +86,9 @@ class Watching:
         for seconds, samples in steps:
             self._kept.append(_Step(self.step_count, now_ns, seconds, samples, kept))
             self.step_count += 1
+        is_late = time.monotonic() - self._last_read >= MOST_S
+        if len(self._kept) >= MOST_STEPS or self._kept_bytes >= MOST_BYTES or is_late:
+            self.flush()
 
     def flush(self) -> None:
         """Read what was kept of the steps and pass it on."""

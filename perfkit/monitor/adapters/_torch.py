@@ -11,7 +11,7 @@ from ..scores import Scores, length, plain
 from . import is_of
 
 if TYPE_CHECKING:
-    from ..model_monitor import Fit
+    from ..fitting import Fit
 
 #: (model, batch) → the loss, or a mapping with ``loss`` and, for metrics, ``y_true`` and ``y_pred``; more numbers become series.
 StepFunction = Callable[[Any, Any], Any]

@@ -41,6 +41,8 @@ class Learning:
             split, _, metric = name.partition("/")
             if split == "train":
                 found += self._trained(name, metric, value, step)
+            elif split == "train_eval":  # the weights as they are: what validation is best held against
+                self._running[metric] = (value, 1)
             elif split == "val":
                 if metric.endswith("]") and "[" in metric:
                     family, _, label = metric[:-1].partition("[")

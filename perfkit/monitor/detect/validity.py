@@ -98,6 +98,7 @@ class _Seen:
 
     __slots__ = (
         "bad",
+        "best",
         "distance",
         "gone",
         "high",
@@ -117,6 +118,8 @@ class _Seen:
         self.low = -math.inf if metric.low is None else metric.low - ROUNDING
         self.high = math.inf if metric.high is None else metric.high + ROUNDING
         self.still = metric.name in STILL
+        #: Where nothing is left to improve, standing still is no fault: an accuracy of 1.
+        self.best = {"up": metric.high, "down": metric.low, "none": None}[metric.better]
         self.last, self.same, self.moved, self.stuck = math.nan, 0, False, False
         self.bad = ""
         self.gone = False
@@ -139,7 +142,7 @@ class _Seen:
             return [*(found or ()), fault] if fault else found
         if value == self.last:
             self.same += 1
-            if self.same >= STUCK and self.moved and not self.stuck and not self.still:
+            if self.same >= STUCK and self.moved and not self.stuck and not self.still and value != self.best:
                 self.stuck = True
                 found = [*(found or ()), self._stuck(value)]
         else:

@@ -68,3 +68,8 @@ def test_a_metric_that_has_stopped_coming_and_comes_again():
 def test_a_metric_of_every_epoch_is_not_missed_between_epochs():
     rows = [{"train/loss": 1.0 + i} | ({"val/loss": 2.0 + i} if i % 100 == 0 else {}) for i in range(1000)]
     assert told(rows) == []
+
+
+def test_an_accuracy_that_stays_at_one_is_not_stuck():
+    assert told([{"train/accuracy": value} for value in [0.5, 0.9] + [1.0] * 80]) == []
+    assert told([{"train/accuracy": value} for value in [0.5, 0.9] + [0.1] * 80]) == [(51, "constant", "validity")]
