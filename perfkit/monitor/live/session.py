@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ...launch import supervise
+from ...launch.command import typed
+from ...launch.privacy import mask_command
 from ..pipeline import Pipeline
 from .watcher import Wanted, Watcher
 
@@ -40,7 +42,7 @@ def monitor(request: Request, asked: Asked, *, announce: supervise.Announce = la
         log_files=asked.log_files,
         tee=asked.tee,
     )
-    watcher = Watcher(lambda run: opened(run, asked), wanted)
+    watcher = Watcher(lambda run: opened(run, asked, mask_command(typed(request))), wanted)
     outcome = supervise.profile(request, announce=announce, surroundings=watcher)
     watcher.close()
     if watcher.untold:
@@ -52,10 +54,10 @@ def monitor(request: Request, asked: Asked, *, announce: supervise.Announce = la
     return Monitored(outcome=outcome, pipeline=watcher.pipeline, broken=watcher.broken)
 
 
-def opened(run: Path, asked: Asked) -> Pipeline:
-    """The pipeline of *run*. What sinks cannot take is kept beside the runs, for the next process."""
+def opened(run: Path, asked: Asked, command: list[str]) -> Pipeline:
+    """The pipeline of *run*; *command* is what was run, as advice may repeat it. What sinks cannot take is kept beside the runs, for the next process."""
     from ..alerts.alerter import Alerter
     from ..detect.watch import Watch
 
     alerter = Alerter(asked.rules, asked.sinks, run=run.name, spool=run.parent.parent / "spool")
-    return Pipeline(run, watch=Watch() if asked.detect else None, alerter=alerter)
+    return Pipeline(run, watch=Watch(command=command) if asked.detect else None, alerter=alerter)
