@@ -87,7 +87,7 @@ def main():
     with ModelMonitor(model, alerts="default") as monitor:
         for number in range(60 if overfits else 24):
             with monitor.epoch(number):
-                for chosen in torch.randperm(len(texts)).split(16 if overfits else BATCH):
+                for chosen in torch.randperm(len(texts)).split(32 if overfits else BATCH):
                     logits = model(texts[chosen])
                     loss = functional.cross_entropy(logits, topics[chosen])
                     steps += 1

@@ -80,7 +80,8 @@ class Fit:
 
     def begin(self, *, optimizer: Any = None, data: Any = None) -> None:
         """The training begins: make its record, note the model."""
-        self._train = self.scores()
+        # Of running figures no curves: the weights change meanwhile, and they cost more than all the rest.
+        self._train = Scores(self.wanted.task, self.wanted.settings | {"curves": False})
         place = self._place()
         pipeline = Pipeline(
             place.path, watch=_watch(self.wanted.detectors), alerter=_alerter(self.wanted.alerts, place.path)

@@ -89,12 +89,24 @@ def _detached(value: Any) -> Any:
 
 def read(steps: list[dict[str, Any]], scores: Scores) -> list[Mapping[str, float]]:
     """The numbers of several steps, each name's tensors copied to the host together; predictions go to *scores*."""
-    for values in steps:
-        if _has_predictions(values):
-            scores.update(values["y_true"], values["y_pred"])
+    for y_true, y_pred in _together([tuple(v[n] for n in _PREDICTIONS) for v in steps if _has_predictions(v)]):
+        scores.update(y_true, y_pred)
     names = dict.fromkeys(name for values in steps for name in values if name not in _PREDICTIONS)
     columns = {name: _numbers([values.get(name) for values in steps]) for name in names}
     return [{n: column[row] for n, column in columns.items() if column[row] is not None} for row in range(len(steps))]
+
+
+def _together(pairs: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Predictions of several steps as one batch, so that they are copied and counted once; as they are where they differ in more than size."""
+    if len(pairs) < 2 or len({_kind(pair) for pair in pairs}) > 1 or None in _kind(pairs[0]):
+        return pairs
+    import torch
+
+    return [tuple(torch.cat(parts) for parts in zip(*pairs, strict=True))]
+
+
+def _kind(pair: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple((v.shape[1:], v.dtype, v.device) if hasattr(v, "detach") and v.ndim else None for v in pair)
 
 
 def _has_predictions(values: Mapping[str, Any]) -> bool:

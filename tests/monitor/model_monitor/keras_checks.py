@@ -173,7 +173,7 @@ def trained_the_same():
         probe="auto",
     )
     times = monitor.history["perf/step_time_s"]
-    FOUND["several_steps"]["shared"] = times[0] == times[1] == times[2] == times[3] and times[8] == times[9]
+    FOUND["several_steps"]["shared"] = bool(times[0] == times[1] == times[2] == times[3] and times[8] == times[9])
     same(
         "several_steps_unknown_end",
         functional,
