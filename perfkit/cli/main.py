@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib import import_module
 from typing import Any
 
 import click
 
 from .. import __version__
 from ..errors import PerfkitError
+from .verbs import LazyGroup
 
 # Verb -> where its command is, and its line in the help.
 VERBS = {
@@ -28,25 +28,8 @@ VERBS = {
 }
 
 
-class Verbs(click.Group):
-    """A group whose commands are imported on first use."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Verbs in the order a person meets them."""
-        return list(VERBS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of a verb."""
-        if cmd_name not in VERBS:
-            return None
-        module = import_module(f".{VERBS[cmd_name][0]}", __package__)
-        command: click.Command = module.command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The verbs and what they do, without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in VERBS.items()])
+class Verbs(LazyGroup):
+    """perfkit's own; a verb that does not exist is answered with the nearest one."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -67,7 +50,12 @@ def _unknown(name: str) -> str:
     return f"no command {name!r}; " + (f"did you mean {near[0]}?" if near else "see: perfkit --help")
 
 
-@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=Verbs,
+    verbs=VERBS,
+    package=__package__,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, "--version", prog_name="perfkit", message="%(prog)s %(version)s")
 def group() -> None:
     """Where a machine-learning script's time, memory and energy go, and what to change.

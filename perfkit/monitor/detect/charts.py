@@ -113,24 +113,14 @@ class Ewma(_Scored):
         self._mean, self._fading, self.ago = 0.0, 1.0, 0
 
 
-class WindowMean(_Scored):
-    """The mean of the newest values, in its standard deviations (MOSUM)."""
+class _Windowed(_Scored):
+    """A sum over the newest values."""
 
-    def __init__(self, window: int = 32) -> None:
+    def __init__(self, name: str, window: int) -> None:
         super().__init__()
-        self.name, self._window = f"window-mean({window})", window
+        self.name, self._window = f"{name}({window})", window
         self._values: deque[float] = deque()
         self._sum = 0.0
-        self._root = math.sqrt(window)
-
-    def push(self, r: float, z: float) -> float:
-        """The sum over √window; 0 until it is full."""
-        self._values.append(z)
-        self._sum += z
-        if len(self._values) <= self._window:
-            return self._sum / self._root if len(self._values) == self._window else 0.0
-        self._sum -= self._values.popleft()
-        return self._sum / self._root
 
     def allow(self, rate: float) -> None:
         """By the crossing rate of a stationary normal process."""
@@ -143,14 +133,28 @@ class WindowMean(_Scored):
         self._sum = 0.0
 
 
-class WindowVariance(_Scored):
+class WindowMean(_Windowed):
+    """The mean of the newest values, in its standard deviations (MOSUM)."""
+
+    def __init__(self, window: int = 32) -> None:
+        super().__init__("window-mean", window)
+        self._root = math.sqrt(window)
+
+    def push(self, r: float, z: float) -> float:
+        """The sum over √window; 0 until it is full."""
+        self._values.append(z)
+        self._sum += z
+        if len(self._values) <= self._window:
+            return self._sum / self._root if len(self._values) == self._window else 0.0
+        self._sum -= self._values.popleft()
+        return self._sum / self._root
+
+
+class WindowVariance(_Windowed):
     """The variance of the newest values around 0, as a normal score of χ² (Wilson and Hilferty, PNAS 17 (1931))."""
 
     def __init__(self, window: int = 32) -> None:
-        super().__init__()
-        self.name, self._window = f"window-variance({window})", window
-        self._values: deque[float] = deque()
-        self._sum = 0.0
+        super().__init__("window-variance", window)
         self._spread = 2 / (9 * window)
 
     def push(self, r: float, z: float) -> float:
@@ -164,16 +168,6 @@ class WindowVariance(_Scored):
             self._sum -= self._values.popleft()
         share: float = max(self._sum, 0.0) / self._window
         return float((share ** (1 / 3) - 1 + self._spread) / math.sqrt(self._spread))
-
-    def allow(self, rate: float) -> None:
-        """By the crossing rate of a stationary normal process."""
-        self.threshold = run_length.smoothed_threshold(rate, 1 / self._window)
-        self.ago = self._window
-
-    def restart(self) -> None:
-        """Empty."""
-        self._values.clear()
-        self._sum = 0.0
 
 
 class Shewhart(_Scored):
