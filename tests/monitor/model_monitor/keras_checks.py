@@ -175,7 +175,7 @@ def trained_the_same():
     times = monitor.history["perf/step_time_s"]
     FOUND["several_steps"]["shared"] = bool(times[0] == times[1] == times[2] == times[3] and times[8] == times[9])
     same(
-        "several_steps_unknown_end",
+        "unknown_end",
         functional,
         lambda: {"x": dataset(X[:150], Y[:150]).filter(lambda x, y: True), "epochs": 1, "verbose": 0},
     )

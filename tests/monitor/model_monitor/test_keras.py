@@ -11,7 +11,7 @@ pytestmark = pytest.mark.slow
 CHECKS = Path(__file__).with_name("keras_checks.py")
 TRAININGS = (
     "arrays", "split", "unbuilt", "subclassed", "dataset", "generator", "validation_generator", "several_steps",
-    "several_steps_unknown_end", "compiled", "weighted", "rarely_validated",
+    "unknown_end", "compiled", "weighted", "rarely_validated",
 )  # fmt: skip
 
 
@@ -46,7 +46,7 @@ def test_steps_and_samples_are_counted_as_they_are(found):
         "dataset": 18,
         "generator": 18,
         "several_steps": 30,
-        "several_steps_unknown_end": 10,
+        "unknown_end": 10,
         "weighted": 30,
     }
     assert {name: found[name]["steps"] for name in steps} == steps  # validation and the probe are no steps
