@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from functools import lru_cache
 
 from ..model.monitoring import Metric
 
@@ -74,6 +75,7 @@ _OWN_SPLIT = {
 }  # fmt: skip
 
 
+@lru_cache(maxsize=4096)  # the same few names come with every step
 def canonical(name: str, split: str = "train") -> str:
     """The canonical form of *name*: ``loss`` → ``train/loss``, ``val_acc`` → ``val/accuracy``, ``eval/loss`` → ``val/loss``.
 
