@@ -43,6 +43,7 @@ def home(results_dir: str | Path | None) -> Home | None:
         run = rundir.make(root, command.display_name(request))
         info = InfoFile(run, first_info(
             request, run, started_monotonic_ns=time.monotonic_ns(), started_realtime_ns=time.time_ns(), pid=os.getpid(),
+            supervisor_pid=os.getpid(),  # perfkit lives in the process itself
             python={"executable": sys.executable, "reason": "the process that watched its model"},
             options={"kind": "monitor"}, origin={"kind": "monitor"},
         ))  # fmt: skip

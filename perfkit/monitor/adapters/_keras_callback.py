@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import MonitorError
 from ..names import canonical
+from ..probe import undrawn
 from ._keras_data import Validation
 
 if TYPE_CHECKING:
@@ -115,7 +116,8 @@ def _numbers(logs: Mapping[str, Any]) -> dict[str, float]:
 def _score(fit: Fit, model: Any, validation: Validation) -> None:
     """Exact metrics of the validation data. Nobody asked for them: where there are none, that is noted and training goes on."""
     try:
-        fit.scored("val", validation.scores(model, fit.scores()))
+        with undrawn():
+            fit.scored("val", validation.scores(model, fit.scores()))
     except MonitorError as error:
         fit.note(f"no metrics of the validation data but Keras' own: {error}")
 
@@ -131,6 +133,7 @@ def _learning_rate(model: Any) -> dict[str, float]:
 def _loss(model: Any, x: Any, y: Any, batch_size: int | None) -> float | None:
     if not model.built:
         return None  # nothing has been through it yet: its weights do not exist
-    said = model.evaluate(x, y, batch_size=batch_size, verbose=0, return_dict=True)
+    with undrawn():  # on the torch backend evaluate draws the seed of a loader
+        said = model.evaluate(x, y, batch_size=batch_size, verbose=0, return_dict=True)
     model.reset_metrics()  # what evaluate has left in them would be counted to the epoch
     return float(said["loss"])
