@@ -44,7 +44,7 @@ COMMON = [
     "here",
 ]
 WORDS = {word: number for number, word in enumerate([*COMMON, *(w for words in TOPICS.values() for w in words)])}
-BATCH = 64
+BATCH = 32
 
 
 def sentences(count, clear, generator):

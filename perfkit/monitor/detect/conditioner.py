@@ -1,6 +1,6 @@
 """From the values of a series to what charts can judge: exchangeable, standardised, whatever trend, scale, distribution and memory.
 
-value → less a robust curve, or relative to one (of a loss that falls) → less what an autoregression explains → innovation → normal score of
+value → less a robust curve, or relative to one (of a loss that falls), in units of how far it scatters now → less what an autoregression explains → innovation → normal score of
 its sequential rank. A rate that may only fall is taken by its logarithm. The first `WARMUP` values are the reference; the model of the series is fitted again
 each time that their number has doubled.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -25,6 +26,9 @@ FITTED = 2048
 #: Values become part of what is usual for good so many values later: those with which a change begins never do. (Ranks take them at once, and
 #: give them back: that each value is ranked among *all* earlier ones is what makes scores independent.)
 LAG = 16
+#: Where there is a curve, its noise changes as it falls: deviations are taken in their own mean absolute size over about so many newest ones,
+#: none counting for more than so many times that.
+SCALED, CLIPPED = 48, 4.0
 #: e^40 is more than any loss that is still a number should be of what was expected.
 LARGEST_LOG = 40.0
 
@@ -49,6 +53,11 @@ class Conditioner:
         self._next_fit = warmup
         self._constant = 0.0
         self.sigma = 0.0
+        #: What a deviation of 1 is, as a share of the curve (or in the unit of the series): 1 without a curve.
+        self.scale = 1.0
+        self._scaled = 0
+        #: The value by its logarithm where it is taken so.
+        self.raw = 0.0
         #: Values taken since the reference was complete.
         self.count = 0
         #: Rises with each fit; charts that keep innovations then take them anew from `innovations`.
@@ -65,9 +74,13 @@ class Conditioner:
         """A deviation as a value of the series, where the expected course stands at *value*, the newest one."""
         if self.log and value > 0:
             if self._curve is not None:
-                return value * (1 + deviation) / (1 + self.deviation)
+                return value * (1 + deviation * self.scale) / (1 + self.deviation * self.scale)
             return value * math.exp(deviation - self.deviation)
-        return value + deviation - self.deviation
+        return value + (deviation - self.deviation) * self.scale
+
+    def unlogged(self, raw: float) -> float:
+        """A value as in `raw`, in the unit of the series. (A log series has no value of 0 or less but for a few taken as they are.)"""
+        return math.exp(min(raw, LARGEST_LOG)) if self.log else raw
 
     @property
     def ready(self) -> bool:
@@ -84,7 +97,7 @@ class Conditioner:
 
         Without *learn* the value is judged and not remembered as usual.
         """
-        y = math.log(value) if self.log and value > 0 else value
+        y = self.raw = math.log(value) if self.log and value > 0 else value
         if self._curve is not None:
             expected = self._curve.push(y, learn=learn)
             if expected is None:
@@ -92,6 +105,7 @@ class Conditioner:
             y -= expected
             if self.log:  # relative to what was expected: a logarithm would make ten times as much look small
                 y = math.expm1(min(y, LARGEST_LOG))
+            y = self._rescaled(y, learn)
         self.deviation = y
         model = self._model
         if model is None:
@@ -113,6 +127,22 @@ class Conditioner:
         if len(self._pending) > LAG:
             self._learn(*self._pending.popleft())
         return r, score
+
+    def _rescaled(self, deviation: float, learn: bool) -> float:
+        """In units of what deviations were like before it."""
+        size = abs(deviation)
+        before = self.scale if self._scaled else size or 1.0
+        if learn:
+            self._scaled += 1
+            weight = 1 / min(self._scaled, SCALED)
+            self.scale = max(before + weight * (min(size, CLIPPED * before) - before), 1e-12)
+        return deviation / before
+
+    def readmit(self, values: Iterable[float]) -> None:
+        """Values (as in `raw`) that were pushed without being learned belong to the curve after all."""
+        if self._curve is not None:
+            for value in values:
+                self._curve.learn(value)
 
     def forget(self) -> None:
         """A change has begun: what came last is none of the usual."""

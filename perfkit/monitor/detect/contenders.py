@@ -9,9 +9,10 @@ from typing import Protocol
 import numpy as np
 
 from .adwin import river_drift
+from .arm import CHARTS
 from .base import Allowance
 from .conditioner import WARMUP
-from .detectors import CHARTS, SeriesDetector
+from .detectors import SeriesDetector
 from .policy import Plan
 
 

@@ -38,12 +38,16 @@ class Curve:
             return self._held if known else None
         self._held = None
         expected = self._now() if known else None
+        self.learn(value)
+        return expected
+
+    def learn(self, value: float) -> None:
+        """*value*, pushed before, is part of the curve."""
         self._block.append(value)
         if len(self._block) == BLOCK:
             self._points.append((math.log(self._count - BLOCK / 2), median(self._block)))
             self._block.clear()
             self._refit()
-        return expected
 
     def _now(self) -> float:
         return self._at_one + self._slope * math.log(self._count)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from statistics import median
 from typing import Any
 
 from ...errors import UsageError
 from ...model.monitoring import Signal
-from .adwin import Adwin
+from .arm import CHARTS, Arm
 from .base import Allowance, Side
-from .charts import Chart, Cusum, Ewma, PageHinkley, Shewhart, WindowMean, WindowVariance
+from .charts import Chart
 from .conditioner import Conditioner
-from .tails import RobustZ, TwoInARow
+from .lasting import BLOCK, Lasting, Verdict
 
 #: A change is over when the median of so many values is back in the usual range (its middle 80 %) and nearer to the middle of that than to
 #: the changed level: of more values where the two are so near to each other that fewer could not tell, for which the mean must lie SURE
@@ -26,21 +27,12 @@ QUIET = 1024
 NEW_NORMAL = 512
 #: Odd values within so many of each other are one event.
 APART = 32
+#: Of so many newest values at most the level is told.
+TOLD = 64
+#: Suspicions that `lasting` decides about may be so many times as frequent as alarms.
+SUSPECTED = 30.0
 #: How often the spending of the allowance is looked at.
 _LOOK = 256
-
-#: Charts by name, for `Series(charts=…)` and `perfkit monitor compare-detectors`.
-CHARTS: Mapping[str, Callable[[], Chart]] = {
-    "robust-z": RobustZ,
-    "two-in-a-row": TwoInARow,
-    "shewhart": Shewhart,
-    "window-mean": WindowMean,
-    "window-variance": WindowVariance,
-    "ewma": Ewma,
-    "cusum": Cusum,
-    "page-hinkley": PageHinkley,
-    "adwin": Adwin,
-}
 
 
 class SeriesDetector:
@@ -82,7 +74,7 @@ class SeriesDetector:
         """Forget everything."""
         self._conditioner = Conditioner(**self._conditioning)
         self._arms = [
-            _Arm(1.0 if side == "up" else -1.0, [CHARTS[name]() for name in self._charts])
+            Arm(1.0 if side == "up" else -1.0, [CHARTS[name]() for name in self._charts])
             for side in (("up", "down") if self._side == "both" else (self._side,))
         ]
         self._fits = self._look_at = 0
@@ -93,6 +85,11 @@ class SeriesDetector:
         self._began = 0
         self._last_odd = -APART
         self._odd: Signal | None = None
+        #: Where there is a curve, what charts find of lasting changes is suspected first.
+        self._lasting = Lasting() if self._conditioning["trend"] else None
+        self._suspected: Signal | None = None
+        #: Newest values, for what is said of a change.
+        self._values: deque[float] = deque(maxlen=TOLD)
         self._usual = (-math.inf, 0.0, math.inf)
         self._latest: deque[float] = deque(maxlen=BACK)
         #: Values whose median tells the end of the change (0: not known yet), where it must lie, when the one before ended, and how often
@@ -108,13 +105,16 @@ class SeriesDetector:
     def update(self, value: float, step: int | None = None) -> Signal | None:
         """Take the next value (finite)."""
         self._index += 1
+        self._values.append(value)
         conditioner = self._conditioner
         alarm = self._alarm
-        pair = conditioner.push(value, learn=alarm is None)
+        lasting = self._lasting
+        pair = conditioner.push(value, learn=alarm is None and not (lasting and lasting.suspects))
         if alarm is not None:
             return self._held(value)
         if self._settled is not None and self._back_from(self._settled):
             return self._recovered(self._settled, value)
+        verdict = lasting.push(conditioner.raw, conditioner.deviation) if lasting is not None else None
         if pair is None:
             return None
         if conditioner.fits != self._fits:
@@ -125,6 +125,10 @@ class SeriesDetector:
         if self._index >= self._look_at:
             self._spend()
         r, z = pair
+        if self._suspected is not None:
+            for arm in self._arms:
+                self._judged(arm, arm.odd(r, z), value)
+            return self._decided(verdict, value) if verdict else None
         held, self._odd = self._odd, None
         found: Signal | None = None
         for arm in self._arms:
@@ -132,12 +136,22 @@ class SeriesDetector:
             if over:
                 found = self._judged(arm, over, value) or found
         # A change that stays is told as that alone, not also by its first value.
+        if self._lasting is not None and self._lasting.suspects:
+            self._odd = held or self._odd
+            return None
         return held if found is None and self._alarm is None else found
 
-    def _judged(self, arm: _Arm, over: list[tuple[Chart, float]], value: float) -> Signal | None:
+    def _judged(self, arm: Arm, over: list[tuple[Chart, float]], value: float) -> Signal | None:
         lasting = [pair for pair in over if pair[0].kind != "anomaly"]
         if lasting and len(lasting) >= min(self._quorum, arm.lasting):
-            return self._change(arm, lasting, value)
+            first = max(lasting, key=lambda pair: pair[1] / max(pair[0].threshold, 1e-9))
+            signal = self._signal(arm, first, value, len(lasting))
+            if self._lasting is None:
+                return self._begun(signal)
+            # It may be the curve's fault: the values that follow decide.
+            self._suspected = signal
+            self._lasting.suspect(first[0].ago, arm.sign, self._conditioner.scale)
+            return None
         odd = [pair for pair in over if pair[0].kind == "anomaly"]
         if odd:
             apart = self._index - self._last_odd >= APART
@@ -154,9 +168,22 @@ class SeriesDetector:
         held, self._odd = self._odd, None
         return held
 
-    def _change(self, arm: _Arm, over: list[tuple[Chart, float]], value: float) -> Signal:
-        first = max(over, key=lambda pair: pair[1] / max(pair[0].threshold, 1e-9))
-        signal = self._signal(arm, first, value, len(over))
+    def _decided(self, verdict: Verdict, value: float) -> Signal | None:
+        """The values that followed a suspicion have decided about it."""
+        assert self._suspected is not None
+        signal = self._suspected
+        self._suspected, odd, self._odd = None, self._odd, None
+        if verdict.holds:
+            natural = self._conditioner.unlogged
+            now, before = natural(verdict.level), natural(verdict.before)
+            evidence = signal.evidence | {"value": value, "level": now, "level_before": before, "window": BLOCK}
+            return self._begun(replace(signal, evidence=evidence))
+        self._conditioner.readmit(verdict.values)
+        for arm in self._arms:
+            arm.restart()
+        return odd
+
+    def _begun(self, signal: Signal) -> Signal:
         self._alarm, self._began = signal, self._index
         if self._settled is None:
             self._usual = self._conditioner.usual
@@ -167,9 +194,10 @@ class SeriesDetector:
         self._conditioner.forget()
         return signal
 
-    def _signal(self, arm: _Arm, first: tuple[Chart, float], value: float, votes: int) -> Signal:
+    def _signal(self, arm: Arm, first: tuple[Chart, float], value: float, votes: int) -> Signal:
         chart, score = first
-        usual = self._conditioner.usual
+        low, middle, high = (self._conditioner.natural(end, value) for end in self._conditioner.usual)
+        window = max(1, min(chart.ago, len(self._values)))
         return Signal(
             detector=chart.name,
             kind=chart.kind,
@@ -179,8 +207,11 @@ class SeriesDetector:
             since=max(0, self._index - max(0, chart.ago - 1)),
             evidence={
                 "value": value,
-                "usual_low": self._conditioner.natural(usual[0], value),
-                "usual_high": self._conditioner.natural(usual[2], value),
+                "level": median(list(self._values)[-window:]),
+                "window": window,
+                "usual_low": low,
+                "usual": middle,
+                "usual_high": high,
                 "votes": votes,
                 "order": self._conditioner.order,
             },
@@ -231,6 +262,7 @@ class SeriesDetector:
 
     def _begin_anew(self) -> None:
         self._conditioner = Conditioner(**self._conditioning | {"settle": False})
+        self._lasting = Lasting() if self._lasting else None
         self._fits = 0
         for arm in self._arms:
             arm.restart()
@@ -264,41 +296,4 @@ class SeriesDetector:
         share = len(self._arms) * len(self._charts) / self._quorum
         rate = self._allowance.per_value(self._index) / share
         for arm in self._arms:
-            arm.allow(rate)
-
-
-class _Arm:
-    """The charts of one direction."""
-
-    def __init__(self, sign: float, charts: list[Chart]) -> None:
-        self.sign, self.charts = sign, charts
-        self.lasting = sum(chart.kind != "anomaly" for chart in charts)
-        self.tailed = [chart for chart in charts if chart.learns]
-
-    def push(self, r: float, z: float) -> list[tuple[Chart, float]] | None:
-        """Charts over their thresholds, with their scores; None for none."""
-        over = None
-        r, z = self.sign * r, self.sign * z
-        for chart in self.charts:
-            score = chart.push(r, z)
-            if score > chart.threshold:
-                over = [*(over or ()), (chart, score)]
-        return over
-
-    def learn(self, r: float) -> None:
-        r *= self.sign
-        for chart in self.tailed:
-            chart.learn(r)
-
-    def allow(self, rate: float) -> None:
-        for chart in self.charts:
-            chart.allow(rate)
-
-    def refit(self, innovations: Sequence[float]) -> None:
-        signed = [self.sign * r for r in innovations]
-        for chart in self.charts:
-            chart.refit(signed)
-
-    def restart(self) -> None:
-        for chart in self.charts:
-            chart.restart()
+            arm.allow(rate, SUSPECTED if self._lasting else 1.0)

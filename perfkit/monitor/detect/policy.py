@@ -12,7 +12,7 @@ from .leak import Leak
 #: Of a step's time: spikes, a lasting step within two, small lasting changes, slow ones.
 TIMES = ("robust-z", "two-in-a-row", "cusum", "ewma")
 #: Of a loss: spikes and divergence.
-LOSSES = ("robust-z", "two-in-a-row", "cusum")
+LOSSES = ("record", "two-in-a-row", "cusum")
 #: Series that say nothing of health by their level.
 UNWATCHED = frozenset({"learning_rate", "cpu_cores", "epoch_time_s"})
 MEMORY = frozenset({"host_memory_bytes", "device_memory_bytes"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from statistics import median
@@ -202,12 +203,39 @@ def _message(name: str, signal: Signal) -> str:
             f"{name} grows by {facts['bytes_per_step'] / mib:.3g} MiB a step ({facts['bytes_per_step_low'] / mib:.3g} to "
             f"{facts['bytes_per_step_high'] / mib:.3g}), by {facts['grown_bytes'] / mib:.0f} MiB so far"
         )
-    word = "risen" if signal.direction == "up" else "fallen"
     if "expected" in facts:
         return f"{name} is {facts['value']:.4g} where {facts['expected']:.4g} was expected"
-    usual = (
-        f"usually {facts['usual_low']:.4g} to {facts['usual_high']:.4g}" if "usual_low" in facts else signal.detector
-    )
     if signal.kind == "anomaly":
-        return f"{name} is {facts['value']:.4g} once, {usual}"
-    return f"{name} has {word} to {facts.get('value', float('nan')):.4g}, {usual}"
+        value = facts.get("value", math.nan)
+        return f"{name} is {value:.4g} once, " + (_usually(value, signal) or "out of line with the values before it")
+    return f"{name} has {'risen' if signal.direction == 'up' else 'fallen'}" + _moved(signal)
+
+
+def _moved(signal: Signal) -> str:
+    """From where to where: the level over the window that the change is about."""
+    facts = signal.evidence
+    level, window = facts.get("level", facts.get("value", math.nan)), facts.get("window", 1)
+    told = f"the median of the newest {window} values is {level:.4g}" if window > 1 else f"it is {level:.4g}"
+    if "level_before" in facts:
+        return f": {told}, and was {facts['level_before']:.4g} before"
+    usual = _usually(level, signal)
+    if usual:
+        return f": {told}, {usual}"
+    if _beyond(level, facts.get("usual", math.nan), signal):
+        return f": {told}, usually {facts['usual']:.4g}"
+    way = "higher" if signal.direction == "up" else "lower"
+    return f": the newest {window} values are {way} than those before them let expect ({signal.detector})"
+
+
+def _usually(value: float, signal: Signal) -> str:
+    """The usual range, where *value* as it is printed lies outside of it; else ""."""
+    low, high = signal.evidence.get("usual_low", math.nan), signal.evidence.get("usual_high", math.nan)
+    if _beyond(value, high if signal.direction == "up" else low, signal):
+        return f"usually {low:.4g} to {high:.4g}"
+    return ""
+
+
+def _beyond(value: float, end: float, signal: Signal) -> bool:
+    """Whether, as printed, *value* is beyond *end* on the signal's side."""
+    printed, limit = float(f"{value:.4g}"), float(f"{end:.4g}")
+    return printed > limit if signal.direction == "up" else printed < limit

@@ -137,3 +137,18 @@ def test_trainings_that_go_well_are_left_alone():
         told = epochs([{"train/loss": t, "val/loss": v} for t, v in zip(train, val, strict=True)])
         spoken += any(rule in ("overfitting", "underfitting", "divergence") for rule in rules(told))
     assert spoken <= 3  # 1 % of 100, and what chance adds to it
+
+
+def test_a_noisy_loss_that_fell_all_the_time_did_not_rise_before_it_was_lost():
+    for seed in range(20):
+        gauss = random.Random(seed).gauss
+        fallen = [2 / (1 + i / 40) * math.exp(gauss(0, 0.4)) for i in range(300)]
+        (lost,) = [event for event in steps([*fallen, math.nan]) if event.kind == "validity"]
+        assert "without having risen" in lost.advice
+
+
+def test_a_loss_that_rose_slowly_before_it_was_lost_did_rise():
+    gauss = random.Random(1).gauss
+    risen = [math.exp(gauss(0, 0.2) + max(0, i - 200) / 15) for i in range(260)]
+    (lost,) = [event for event in steps([*risen, math.nan]) if event.kind == "validity"]
+    assert "it rose before it was lost" in lost.advice

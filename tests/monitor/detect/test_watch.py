@@ -91,3 +91,45 @@ def test_nan_is_told_once_and_its_end_once():
         ("validity", "validity:not-finite", 10),
         ("recovered", "validity:not-finite", 15),
     ]
+
+
+def learning_curve(count, seed, spread):
+    """A loss that falls as a power law, with noise that grows against its level as it comes down."""
+    noise = random.Random(seed)
+    return [3 / (1 + i / 60) * math.exp(noise.gauss(0, spread * (1 + i / 300))) for i in range(count)]
+
+
+def test_a_healthy_loss_whose_noise_changes_as_it_falls_is_left_alone():
+    warned = 0
+    for seed in range(20):
+        told = events(Watch(), points(learning_curve(800, seed, 0.15), "train/loss"))
+        warned += any(event.severity != "info" for event in told)
+    assert warned <= 1
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_loss_that_rises_and_stays_is_told_with_a_level_above_the_one_before(seed):
+    values = learning_curve(800, seed, 0.1)
+    values[500:] = [4 * value for value in values[500:]]
+    rise = next(e for e in events(Watch(), points(values, "train/loss")) if e.kind == "degradation")
+    assert 516 <= rise.step <= 530
+    assert rise.evidence["level"] > 2 * rise.evidence["level_before"]
+    assert f"is {rise.evidence['level']:.4g}, and was {rise.evidence['level_before']:.4g} before" in rise.message
+
+
+def test_a_loss_ten_times_its_course_for_one_step_is_odd_and_no_warning():
+    values = learning_curve(800, 1, 0.1)
+    values[500] *= 10
+    (odd,) = events(Watch(), points(values, "train/loss"))
+    assert (odd.kind, odd.severity) == ("anomaly", "info")
+    assert odd.step <= 520
+
+
+@pytest.mark.parametrize("shift", [0.02, 0.05, 0.1, 0.3])
+def test_a_usual_range_that_is_told_never_holds_the_value_that_is_told(shift):
+    values = steady(600)
+    values[300:] = [(1 + shift) * value for value in values[300:]]
+    for event in events(Watch(), points(values)):
+        if event.kind == "degradation" and ", usually " in event.message:
+            told, usual = event.message.split(" is ")[1].split(", usually ")
+            assert float(told) > float(usual.split(" to ")[-1])
