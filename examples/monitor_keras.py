@@ -51,7 +51,7 @@ def main():
     model.compile(optimizer=optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     monitor = ModelMonitor(model, alerts="default")
     monitor.fit(
-        x, y, batch_size=16 if overfits else 32, epochs=60 if overfits else 12, validation_data=(held_x, held_y), verbose=0,
+        x, y, batch_size=16 if overfits else 32, epochs=34 if overfits else 10, validation_data=(held_x, held_y), verbose=0,
         callbacks=[Fault(fault)],
     )  # fmt: skip
 
