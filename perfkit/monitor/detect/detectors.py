@@ -41,6 +41,7 @@ class SeriesDetector:
     *quorum* charts must be over their thresholds at once: 1 is OR, their number is AND. Of m charts at quorum q each may spend q/m of
     the allowance: by Markov's inequality q of them are then over at once no more often than allowed. Odd values (charts of kind
     "anomaly") are told whatever the quorum, one value later, when it is clear that no change begins with them.
+    With *trend* (a training figure, which follows a curve) lasting changes are suspected first and told when they hold; see `lasting`.
     """
 
     def __init__(
