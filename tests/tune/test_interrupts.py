@@ -10,6 +10,14 @@ from perfkit.tune import plan, search, session
 from perfkit.tune.interrupts import Interrupts, handled
 
 
+@pytest.fixture(autouse=True)
+def _as_in_a_terminal():
+    """A shell starts what runs in its background with SIGINT ignored; here it is as where a person can press Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def test_the_first_is_raised_and_what_comes_while_that_is_dealt_with_is_kept():
     with handled() as interrupts:
         with pytest.raises(KeyboardInterrupt):

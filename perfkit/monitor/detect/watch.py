@@ -24,6 +24,7 @@ from .validity import Fault, Validity
 #: Newest values of each stage's time, to tell which of them a slower step is due to.
 STAGE_VALUES = 128
 STEP_TIME = "perf/step_time_s"
+_RATES = frozenset({"perf/samples_per_s", "perf/tokens_per_s"})
 _WHOLE = frozenset({STEP_TIME, "perf/epoch_time_s"})
 
 Detectors = Literal["auto", "none"] | Mapping[str, Callable[[], Detector]]
@@ -92,6 +93,9 @@ class Watch:
         return held + [_finding(finding, last) for finding in self._learning.finish()]
 
     def _made(self, name: str, value: float, point: Point) -> tuple[Detector, ...]:
+        is_chosen = name in self._expected or (isinstance(self._choice, Mapping) and name in self._choice)
+        if name in _RATES and STEP_TIME in point.values and not is_chosen:
+            return ()  # the same once more: a slow step would be told twice
         if name.startswith("perf/") and name.endswith("_s") and not name.endswith("per_s"):
             self._stages[name] = deque(maxlen=STAGE_VALUES)
         made: list[Detector] = []

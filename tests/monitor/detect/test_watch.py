@@ -64,6 +64,19 @@ def test_a_slower_step_names_the_stage_that_it_is_due_to_and_what_to_do():
     assert 'perfkit tune --sweep "--num-workers=4,8" train.py --num-workers 2' in slow.advice
 
 
+def test_throughput_beside_the_step_time_is_not_told_a_second_time():
+    def told(keep):
+        watch, said = Watch(), []
+        for i, seconds in enumerate([*steady(300), *steady(60, level=0.3)]):
+            values = {"perf/step_time_s": seconds, "perf/samples_per_s": 32 / seconds}
+            given = {name: value for name, value in values.items() if name in keep}
+            said += watch.observe(Point(values=given, time_ns=i, monotonic_ns=i, step=i))
+        return {event.metric for event in said}
+
+    assert told(("perf/step_time_s", "perf/samples_per_s")) == {"perf/step_time_s"}
+    assert told(("perf/samples_per_s",)) == {"perf/samples_per_s"}
+
+
 def test_detectors_can_be_chosen_for_a_series_and_switched_off():
     def jump(watch):
         return events(watch, points(steady(200) + [0.3] * 30))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from perfkit.errors import PerfkitError
 from perfkit.monitor import record
 from perfkit.monitor.live.standing import standing
 from perfkit.runs.reader import Run
@@ -76,7 +77,7 @@ class Monitored:
             try:
                 if found := condition():
                     return found
-            except (ValueError, OSError, KeyError):  # there is no run yet
+            except (ValueError, OSError, KeyError, PerfkitError):  # there is no run yet, or not the whole of it
                 pass
             time.sleep(0.02)
         raise AssertionError("waited in vain")
