@@ -216,8 +216,8 @@ def _course(y: NDArray[np.float64], half: int = 25) -> NDArray[np.float64]:
     return smooth
 
 
-def as_rows(scores: Sequence[Score], rate: float) -> list[dict[str, Any]]:
-    """Scores as plain data."""
+def as_rows(scores: Sequence[Score], rate: float | None) -> list[dict[str, Any]]:
+    """Scores as plain data; *rate* is what was asked, None where nothing was."""
     return [
         {
             "detector": score.name,
