@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .metrics import Task, accumulator_for, infer_task
+from .metrics.arrays import as_array
 
 _CLASSES = ("binary", "multiclass", "multilabel")
 
@@ -20,7 +21,7 @@ class Scores:
 
     def update(self, y_true: Any, y_pred: Any) -> None:
         """One more batch: array-likes, torch tensors or Keras tensors."""
-        truth, pred = plain(y_true), plain(y_pred)
+        truth, pred = as_array(y_true), as_array(y_pred)
         if self._found is None:
             self._task = self._task or infer_task(truth, pred)
             settings = self._settings if self._task in _CLASSES else {}
@@ -53,15 +54,6 @@ def _of_classes(classes: Any, positive: Any) -> dict[str, Any]:
 def plain_list(values: Any) -> list[Any]:
     """A vector as a list of Python's own numbers and texts."""
     return values.tolist() if hasattr(values, "tolist") else list(values)
-
-
-def plain(values: Any) -> Any:
-    """*values* on the host, as numpy or as they are. A tensor of a device is waited for."""
-    detach = getattr(values, "detach", None)
-    if detach is None:
-        return values
-    tensor = detach().cpu()
-    return tensor.float().numpy() if str(tensor.dtype) == "torch.bfloat16" else tensor.numpy()
 
 
 def length(values: Any) -> int:

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from ...errors import MonitorError
-from ..scores import Scores, plain
+from ..scores import Scores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,7 @@ class Validation:
         for y_true, y_pred in self._predicted(model):
             if isinstance(y_pred, (dict, list, tuple)) or isinstance(y_true, dict):
                 raise MonitorError("the model has several outputs: which of them is to be judged is not known")
-            scores.update(plain(y_true), plain(y_pred))
+            scores.update(y_true, y_pred)
         return scores.values()
 
     def _predicted(self, model: Any) -> Iterator[tuple[Any, Any]]:

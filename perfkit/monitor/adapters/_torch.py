@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ...errors import UsageError
+from ..metrics.arrays import as_array
 from ..probe import Probe, aside, torch_probe
-from ..scores import Scores, length, plain
+from ..scores import Scores, length
 from . import is_of
 
 if TYPE_CHECKING:
@@ -164,4 +165,4 @@ def _probe(fit: Fit, evaluate: StepFunction) -> Probe | None:
         return None
     if isinstance(batch, str):
         raise UsageError(f"probe={batch!r}: of a torch model give a batch of the loader's kind")
-    return torch_probe(fit.model, lambda model: float(plain(loss_of(_evaluated(model, evaluate, batch)))))
+    return torch_probe(fit.model, lambda model: float(as_array(loss_of(_evaluated(model, evaluate, batch)))))

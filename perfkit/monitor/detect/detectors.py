@@ -276,12 +276,9 @@ class SeriesDetector:
         self._ended = self._index
         for arm in self._arms:
             arm.restart()
-        return Signal(
-            detector=alarm.detector,
+        return replace(
+            alarm,
             kind="recovered",
-            score=alarm.score,
-            threshold=alarm.threshold,
-            direction=alarm.direction,
             since=max(0, self._index - BACK + 1),
             evidence={"value": value, "values_long": self._index - self._began},
         )

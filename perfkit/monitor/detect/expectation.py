@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
@@ -170,12 +170,9 @@ class Against:
         assert alarm is not None
         for chart in self._charts:
             chart.restart()
-        return Signal(
-            detector=alarm.detector,
+        return replace(
+            alarm,
             kind="recovered",
-            score=alarm.score,
-            threshold=alarm.threshold,
-            direction=alarm.direction,
             since=max(0, self._index - BACK + 1),
             evidence={"value": value, "expected": expected},
         )

@@ -115,7 +115,7 @@ class Watch:
             text = advice.not_finite(
                 self._script, rose_before=self._learning.rose_before(fault.metric), metric=fault.metric
             )
-        return _event(fault.kind, fault.severity, f"validity:{fault.rule}", fault, point, fault.evidence, text)
+        return _said(fault, f"validity:{fault.rule}", point, text)
 
     def _event(self, name: str, signal: Signal, point: Point) -> Event:
         severity: Severity = "info" if signal.kind in ("recovered", "anomaly") else "warning"
@@ -131,19 +131,9 @@ class Watch:
                 if stage:
                     evidence |= {"stage": stage[0], "stage_share": stage[1]}
                     message += f"; {stage[1]:.0%} of that is {stage[0]}"
-        return Event(
-            kind=signal.kind,
-            severity=severity,
-            metric=name,
-            source=signal.detector,
-            message=message,
-            time_ns=point.time_ns,
-            monotonic_ns=point.monotonic_ns,
-            step=point.step,
-            epoch=point.epoch,
-            evidence=evidence,
-            advice=text,
-        )
+        return _event(
+            point, kind=signal.kind, severity=severity, metric=name, source=signal.detector, message=message, evidence=evidence, advice=text,
+        )  # fmt: skip
 
     def _slower_stage(self) -> tuple[str, float] | None:
         """Which measured stage has risen most in the newest two steps, and its share of what the step has."""
@@ -168,33 +158,19 @@ def _rise(values: list[float]) -> float:
 
 
 def _finding(finding: Finding, point: Point) -> Event:
+    return _said(finding, f"learning:{finding.rule}", point, finding.advice)
+
+
+def _said(told: Fault | Finding, source: str, point: Point, text: str) -> Event:
     return _event(
-        finding.kind,
-        finding.severity,
-        f"learning:{finding.rule}",
-        finding,
-        point,
-        finding.evidence,
-        finding.advice,
-    )
-
-
-def _event(
-    kind: Any, severity: Severity, source: str, told: Fault | Finding, point: Point, evidence: dict[str, Any], text: str
-) -> Event:
-    return Event(
-        kind=kind,
-        severity=severity,
-        metric=told.metric,
-        source=source,
-        message=told.message,
-        time_ns=point.time_ns,
-        monotonic_ns=point.monotonic_ns,
-        step=point.step,
-        epoch=point.epoch,
-        evidence=evidence,
+        point, kind=told.kind, severity=told.severity, metric=told.metric, source=source, message=told.message, evidence=told.evidence,
         advice=text,
-    )
+    )  # fmt: skip
+
+
+def _event(point: Point, **what: Any) -> Event:
+    """An event at the moment of a point."""
+    return Event(time_ns=point.time_ns, monotonic_ns=point.monotonic_ns, step=point.step, epoch=point.epoch, **what)
 
 
 def _message(name: str, signal: Signal) -> str:

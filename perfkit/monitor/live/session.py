@@ -56,8 +56,8 @@ def monitor(request: Request, asked: Asked, *, announce: supervise.Announce = la
 
 def opened(run: Path, asked: Asked, command: list[str]) -> Pipeline:
     """The pipeline of *run*; *command* is what was run, as advice may repeat it. What sinks cannot take is kept beside the runs, for the next process."""
-    from ..alerts.alerter import Alerter
+    from ..alerts.opening import open_alerter
     from ..detect.watch import Watch
 
-    alerter = Alerter(asked.rules, asked.sinks, run=run.name, spool=run.parent.parent / "spool")
+    alerter = open_alerter(run, asked.rules, asked.sinks)
     return Pipeline(run, watch=Watch(command=command) if asked.detect else None, alerter=alerter)
