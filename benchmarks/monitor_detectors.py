@@ -21,7 +21,7 @@ from scipy.signal import lfilter
 from perfkit.model.monitoring import Point
 from perfkit.monitor.detect import contenders, evaluate, stages
 from perfkit.monitor.detect.expectation import Against, function
-from perfkit.monitor.detect.policy import LOSSES, TIMES, Plan
+from perfkit.monitor.detect.policy import TIMES, Plan, plan
 from perfkit.monitor.detect.watch import Watch
 from perfkit.stats.changepoint import change_points
 
@@ -311,9 +311,9 @@ def main():
         "stages": lambda: stage_costs(quick),
         "faults_in_real_series": lambda: in_watch(list(times), list(cpu_times), list(losses)),
         "real_series": lambda: {
-            "wall_times": real(times, Plan(charts=TIMES, side="up", settle=True)),
-            "cpu_times": real(cpu_times, Plan(charts=TIMES, side="up", settle=True)),
-            "losses": real(losses, Plan(charts=LOSSES, side="up", log=True, trend=True)),
+            "wall_times": real(times, plan(STEP, per_epoch=False, positive=True)),
+            "cpu_times": real(cpu_times, plan(STEP, per_epoch=False, positive=True)),
+            "losses": real(losses, plan(LOSS, per_epoch=False, positive=True)),
         },
         "change_points": lambda: offline(quick),
         "power": lambda: power(quick),
@@ -330,11 +330,11 @@ def main():
         print(result)
 
 
-def real(rows, plan):
+def real(rows, planned):
     """False alarms on real series, of which nothing says that they are stationary: neighbours on the machine come and go."""
     compared = [
         c
-        for c in contenders.contenders(plan, 0.01)
+        for c in contenders.contenders(planned, 0.01)
         if c.name in ("auto", "river ADWIN", "river PageHinkley", "fixed 3 sigma", "never")
     ]
     return evaluate.as_rows(

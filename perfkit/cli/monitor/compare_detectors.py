@@ -125,8 +125,8 @@ def _faults(plan: Plan) -> list[Fault]:
     from ...monitor.detect import evaluate
 
     down = plan.side == "down"
-    if plan.log and not down:
-        return [evaluate.factor(1.1), evaluate.factor(1.2), evaluate.factor(1.5), evaluate.factor(2.0)]
+    if plan.least or (plan.log and not down):
+        return [evaluate.factor(1 / by if down else by) for by in (1.1, 1.2, 1.5, 2.0)]
     return [evaluate.shift(size, down=down) for size in (1, 2, 4)] + [evaluate.spike(12, down=down)]
 
 

@@ -36,13 +36,22 @@ LARGEST_LOG = 40.0
 class Conditioner:
     """Standardises one series. With *trend* and *log* deviations are relative to the curve.
 
-    ``sigma`` is the robust standard deviation of an innovation, in the unit of the deviations.
+    ``sigma`` is the robust standard deviation of an innovation, in the unit of the deviations. *least* is the change that counts, as a
+    share of the level: `beyond` judges values by what they have beyond it. (A curve has no level: with *trend* everything counts.)
     """
 
     def __init__(
-        self, *, trend: bool = False, log: bool = False, settle: bool = False, warmup: int = WARMUP, seed: int = 0
+        self,
+        *,
+        trend: bool = False,
+        log: bool = False,
+        settle: bool = False,
+        warmup: int = WARMUP,
+        seed: int = 0,
+        least: float = 0.0,
     ) -> None:
         self.log, self.warmup = log, warmup
+        self._least = 0.0 if trend else least
         self._settle = settle
         self._curve = Curve() if trend else None
         self._seed = seed
@@ -53,6 +62,9 @@ class Conditioner:
         self._next_fit = warmup
         self._constant = 0.0
         self.sigma = 0.0
+        self._innovation = 0.0
+        #: What a change that just counts adds to each innovation.
+        self.slack = 0.0
         #: What a deviation of 1 is, as a share of the curve (or in the unit of the series): 1 without a curve.
         self.scale = 1.0
         self._scaled = 0
@@ -118,6 +130,7 @@ class Conditioner:
         for coefficient, before in zip(model.coefficients, self._recent, strict=False):
             innovation -= coefficient * before
         self._recent.appendleft(y)
+        self._innovation = innovation
         r = innovation / self.sigma
         self.learned = None
         if not learn:
@@ -127,6 +140,14 @@ class Conditioner:
         if len(self._pending) > LAG:
             self._learn(*self._pending.popleft())
         return r, score
+
+    def beyond(self, sign: float) -> tuple[float, float]:
+        """The newest value's innovation, and its normal score, less what a change that just counts would add: none that counts, none above
+        what the asked rate allows. For changes up (*sign* 1) or down (-1).
+        """
+        assert self._model is not None
+        innovation = self._innovation - sign * self.slack
+        return innovation / self.sigma, self._ranks.peek(innovation) / self._model.inflation
 
     def _rescaled(self, deviation: float, learn: bool) -> float:
         """In units of what deviations were like before it."""
@@ -173,7 +194,9 @@ class Conditioner:
         left = autoregression.residuals(past, model)
         spread = mad_sigma(left) or float(left.std()) or max(abs(model.centre), 1.0) * 1e-6
         self._model, self.sigma = model, spread
-        self._constant = model.centre * (1 - sum(model.coefficients))
+        lasting = 1 - sum(model.coefficients)  # what is left of a lasting change in each innovation
+        self._constant = model.centre * lasting
+        self.slack = lasting * (math.log1p(self._least) if self.log else self._least * abs(model.centre))
         waiting = [y for _, y in self._pending]
         ranked = autoregression.residuals(np.concatenate((past, waiting)), model).tolist()
         self._ranks = Ranks(ranked, seed=self._seed)

@@ -43,6 +43,7 @@ def ours(name: str, plan: Plan, charts: Sequence[str], rate: float, *, quorum: i
             trend=plan.trend,
             log=plan.log,
             settle=plan.settle,
+            least=plan.least,
             seed=seed,
         )
         return lambda value: detector.update(value) is not None

@@ -42,6 +42,7 @@ class SeriesDetector:
     the allowance: by Markov's inequality q of them are then over at once no more often than allowed. Odd values (charts of kind
     "anomaly") are told whatever the quorum, one value later, when it is clear that no change begins with them.
     With *trend* (a training figure, which follows a curve) lasting changes are suspected first and told when they hold; see `lasting`.
+    A change by less than *least*, as a share of the level (0.05: 5 %), is none, however sure it is; one of twice that is found as another.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class SeriesDetector:
         trend: bool = False,
         log: bool = False,
         settle: bool = False,
+        least: float = 0.0,
         warmup: int | None = None,
         name: str = "",
         seed: int = 0,
@@ -66,7 +68,13 @@ class SeriesDetector:
         self.name = name or "+".join(charts)
         self._charts, self._quorum, self._side = tuple(charts), quorum, side
         self._allowance = allowance or Allowance()
-        self._conditioning: dict[str, Any] = {"trend": trend, "log": log, "settle": settle, "seed": seed}
+        self._conditioning: dict[str, Any] = {
+            "trend": trend,
+            "log": log,
+            "settle": settle,
+            "seed": seed,
+            "least": least,
+        }
         if warmup is not None:
             self._conditioning["warmup"] = warmup
         self.reset()
@@ -133,7 +141,7 @@ class SeriesDetector:
         held, self._odd = self._odd, None
         found: Signal | None = None
         for arm in self._arms:
-            over = arm.push(r, z)
+            over = arm.push(*(conditioner.beyond(arm.sign) if conditioner.slack else pair))
             if over:
                 found = self._judged(arm, over, value) or found
         # A change that stays is told as that alone, not also by its first value.

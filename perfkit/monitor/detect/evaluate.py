@@ -78,7 +78,7 @@ def factor(by: float) -> Fault:
         x[at:] *= by
         return x
 
-    return Fault(name=f"x{by:g}", plant=plant)
+    return Fault(name=f"x{by:.3g}", plant=plant)
 
 
 def spike(times_sigma: float, *, down: bool = False) -> Fault:

@@ -13,6 +13,8 @@ from .leak import Leak
 TIMES = ("robust-z", "two-in-a-row", "cusum", "ewma")
 #: Of a loss: spikes and divergence.
 LOSSES = ("record", "two-in-a-row", "cusum")
+#: Changes by less are of no use to anybody: of a speed, as a share of it, and of what the machine is busy with.
+LEAST_OF_SPEED, LEAST_OF_SYSTEM = 0.05, 0.1
 #: Series that say nothing of health by their level.
 UNWATCHED = frozenset({"learning_rate", "cpu_cores", "epoch_time_s"})
 MEMORY = frozenset({"host_memory_bytes", "device_memory_bytes"})
@@ -28,6 +30,7 @@ class Plan:
     log: bool = False
     settle: bool = False
     quorum: int = 1
+    least: float = 0.0
 
 
 def plan(name: str, *, per_epoch: bool, positive: bool) -> Plan | None:
@@ -43,10 +46,10 @@ def plan(name: str, *, per_epoch: bool, positive: bool) -> Plan | None:
     unbounded = positive and metric.high is None
     if split == "perf":
         slower: Side = "up" if metric.better == "none" and last.endswith("_s") else side
-        return Plan(charts=TIMES, side=slower, log=unbounded and slower == "down", settle=True)
+        return Plan(charts=TIMES, side=slower, log=unbounded and slower == "down", settle=True, least=LEAST_OF_SPEED)
     if split in ("train", "probe"):
         return Plan(charts=LOSSES, side=side, trend=True, log=unbounded)
-    return Plan(charts=TIMES, side=side, log=False, settle=True)
+    return Plan(charts=TIMES, side=side, settle=True, least=LEAST_OF_SYSTEM if split == "system" else 0.0)
 
 
 def detector(found: Plan, allowance: Allowance) -> Detector:
@@ -61,4 +64,5 @@ def detector(found: Plan, allowance: Allowance) -> Detector:
         trend=found.trend,
         log=found.log,
         settle=found.settle,
+        least=found.least,
     )

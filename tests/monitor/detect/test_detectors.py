@@ -100,6 +100,30 @@ def test_the_other_direction_counts_where_it_is_asked_for():
         assert told.direction == "down"
 
 
+@pytest.mark.parametrize(("noise", "side", "log"), [(0.002, "up", False), (0.03, "up", False), (0.01, "down", True)])
+def test_a_change_that_is_sure_and_too_small_to_count_is_none_and_one_of_twice_that_is(noise, side, log):
+    sign = 1 if side == "up" else -1
+    values = 0.01 * (1 + noise * np.random.default_rng(3).standard_normal(1500))
+    told = {}
+    for share in (0.03, 0.1):
+        changed = np.where(np.arange(1500) < 600, values, values * (1 + sign * share))
+        detector = SeriesDetector(side=side, log=log, least=0.05)
+        told[share] = [index for index, value in enumerate(changed) if detector.update(float(value))]
+    assert told[0.03] == []
+    assert told[0.1]
+    assert 600 < told[0.1][0] < 660
+
+
+def test_a_small_change_that_did_not_count_does_not_hide_a_larger_one_after_it():
+    values = 0.01 * (1 + 0.002 * np.random.default_rng(3).standard_normal(1500))
+    values[600:] *= 1.03
+    values[900:] *= 1.1
+    detector = SeriesDetector(least=0.05)
+    told = [index for index, value in enumerate(values) if detector.update(float(value))]
+    assert told
+    assert 900 < told[0] < 910
+
+
 def test_a_falling_loss_is_no_change_and_a_rise_above_its_curve_is():
     gauss = random.Random(1).gauss
     values = [(0.1 + 2 / (1 + i / 40)) * math.exp(gauss(0, 0.1)) for i in range(1200)]
