@@ -119,6 +119,7 @@ def monitor_command(
     detect: bool = True,
     log_files: Sequence[Path] = (),
     tee: bool = False,
+    baseline: str | None = None,
     stacks: bool = False,
     verbose: bool = False,
     announce: Callable[[str], None] = lambda _line: None,
@@ -126,8 +127,8 @@ def monitor_command(
 ) -> Monitored:
     """Run a script, module or command to its end, watch its metrics, speed and health, and record them (see docs/monitor-run.md).
 
-    *alerts* and *sinks* are added to those of ``[tool.perfkit.monitor]``. Call it in the main thread. Raises UsageError for what cannot
-    be meant, before anything runs.
+    *alerts* and *sinks* are added to those of ``[tool.perfkit.monitor]``. *baseline* is a monitored run that this one is held against, step
+    by step. Call it in the main thread. Raises UsageError for what cannot be meant, before anything runs.
     """
     from .monitor.live.asked import asked
     from .monitor.live.session import monitor
@@ -143,6 +144,8 @@ def monitor_command(
         detect=detect,
         log_files=log_files,
         tee=tee,
+        baseline=baseline,
+        store=store(results_dir),
     )
     request = _request(kind, target, args, results_dir, python, options, stacks=stacks, verbose=verbose)
     return monitor(request, wanted, announce=announce)

@@ -48,6 +48,9 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Read what the script prints also where that goes to a terminal or a pipe (a file is read anyway).",
 )
+@click.option(
+    "--baseline", metavar="RUN", help="A monitored run that went well: each step's time and loss are held against it."
+)
 @click.option("--no-detect", is_flag=True, help="Only record and alert by rules; no detectors.")
 @script.step_on
 @click.option("--trace-at", metavar="step:N|30m", help="Open a trace window there, as perfkit profile does.")
@@ -87,6 +90,7 @@ def monitor(kind: str, words: list[str], given: dict[str, Any]) -> int:
         total_steps=given["total_steps"],
         total_epochs=given["epochs"],
         detect=not given["no_detect"],
+        baseline=given["baseline"],
         log_files=given["log_files"],
         tee=given["logs"],
         verbose=bool(given["verbose"]),

@@ -36,11 +36,12 @@ BACK = 8
 
 @dataclass(frozen=True, kw_only=True)
 class Expectation:
-    """What is expected at a step, and how values have scattered about it (in the unit of the values, oldest first)."""
+    """What is expected at a step, and how values have scattered about it (in the unit of the values, oldest first); *side* is worse."""
 
     at: Callable[[int], float]
     scatter: NDArray[np.float64]
     source: str
+    side: Side = "up"
 
 
 def baseline(series: Series) -> Expectation:
@@ -94,9 +95,10 @@ class Against:
         expectation: Expectation,
         *,
         allowance: Allowance | None = None,
-        side: Side = "up",
+        side: Side | None = None,
         tolerance: float = TOLERANCE,
     ) -> None:
+        side = side or expectation.side
         if side == "both":
             raise UsageError("an expectation is held against one side; use one detector for each")
         self.name = f"step-against-{expectation.source.replace(' ', '-')}"

@@ -11,6 +11,7 @@
     total_steps = 10000
     detect = true
     logs = false                # as --logs
+    baseline = "20261127T142522Z-train-721127"   # a run that went well; or its name's end
 
 A flag goes before the table, the table before the default; alerts and sinks of flags are added to those of the table.
 """
@@ -28,13 +29,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ...runs.settings import ProjectSettings
+    from ...runs.store import Store
     from ..alerts.rules import Rule
     from ..alerts.sinks import Sink
 
 TABLE = "[tool.perfkit.monitor]"
 _KINDS: dict[str, type | tuple[type, ...]] = {
     "alerts": list, "sinks": list, "default_alerts": bool, "hang_after": (str, int, float), "epochs": int, "total_steps": int,
-    "detect": bool, "logs": bool,
+    "detect": bool, "logs": bool, "baseline": str,
 }  # fmt: skip
 
 
@@ -55,6 +57,8 @@ class Asked:
     log_files: tuple[Path, ...] = field(default=())
     #: Whether to read also an output that is no file, by standing in between.
     tee: bool = False
+    #: Directory of a run that this one is held against.
+    baseline: Path | None = None
 
 
 def table(settings: ProjectSettings) -> dict[str, Any]:
@@ -81,8 +85,10 @@ def asked(
     detect: bool = True,
     log_files: Sequence[Path] = (),
     tee: bool = False,
+    baseline: str | None = None,
+    store: Store | None = None,
 ) -> Asked:
-    """Flags, the project's table and defaults together. Raises UsageError."""
+    """Flags, the project's table and defaults together; a *baseline* is a run of *store*. Raises UsageError, and RunError for an unknown run."""
     from ..alerts.settings import rules_of, sinks_of
 
     values = table(settings)
@@ -98,7 +104,12 @@ def asked(
         detect=detect and bool(values.get("detect", True)),
         log_files=tuple(log_files),
         tee=tee or bool(values.get("logs", False)),
+        baseline=_run(baseline or values.get("baseline"), store),
     )
+
+
+def _run(reference: str | None, store: Store | None) -> Path | None:
+    return store.resolve(reference) if reference and store is not None else None
 
 
 def _seconds(value: Any) -> float | None:

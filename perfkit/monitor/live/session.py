@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ...errors import UsageError
 from ...launch import supervise
 from ...launch.command import typed
 from ...launch.privacy import mask_command
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ...launch.request import Outcome, Request
+    from ..history import History
     from .asked import Asked
 
 
@@ -42,7 +44,8 @@ def monitor(request: Request, asked: Asked, *, announce: supervise.Announce = la
         log_files=asked.log_files,
         tee=asked.tee,
     )
-    watcher = Watcher(lambda run: opened(run, asked, mask_command(typed(request))), wanted)
+    baseline = _recorded(asked.baseline)
+    watcher = Watcher(lambda run: opened(run, asked, mask_command(typed(request)), baseline), wanted)
     outcome = supervise.profile(request, announce=announce, surroundings=watcher)
     watcher.close()
     if watcher.untold:
@@ -54,10 +57,28 @@ def monitor(request: Request, asked: Asked, *, announce: supervise.Announce = la
     return Monitored(outcome=outcome, pipeline=watcher.pipeline, broken=watcher.broken)
 
 
-def opened(run: Path, asked: Asked, command: list[str]) -> Pipeline:
+def opened(run: Path, asked: Asked, command: list[str], baseline: History | None = None) -> Pipeline:
     """The pipeline of *run*; *command* is what was run, as advice may repeat it. What sinks cannot take is kept beside the runs, for the next process."""
     from ..alerts.opening import open_alerter
+    from ..detect.against_run import expectations, levels
     from ..detect.watch import Watch
 
-    alerter = open_alerter(run, asked.rules, asked.sinks)
-    return Pipeline(run, watch=Watch(command=command) if asked.detect else None, alerter=alerter)
+    alerter = open_alerter(run, asked.rules, asked.sinks, baseline=levels(baseline) if baseline else None)
+    expected = expectations(baseline) if baseline else None
+    return Pipeline(run, watch=Watch(command=command, expected=expected) if asked.detect else None, alerter=alerter)
+
+
+def _recorded(run: Path | None) -> History | None:
+    """What a run recorded. Raises UsageError where that lets nothing be expected."""
+    from ..detect.against_run import expectations
+    from ..detect.expectation import LEAST
+    from ..record import read
+
+    if run is None:
+        return None
+    history = read(run).history
+    if not expectations(history):
+        raise UsageError(
+            f"--baseline {run.name}: it recorded no loss or step time of {LEAST} steps; record them: perfkit monitor run SCRIPT"
+        )
+    return history
