@@ -5,10 +5,11 @@
 
 DIR holds checkouts of the repositories (zoo/public.py says which). A script runs as its authors wrote it, in a copy of its folder,
 with the arguments that they give or none, on two cores and with no setting in the environment. Data that it would download is made
-in its place, and a stand-in for torchvision reads it: its pictures take less time than the real one's, so workers gain less.
+in its place, as many pictures of the same size in the same files; torchvision (a release that goes with torch) reads it.
 
 Tune chooses what to try by itself. What it keeps is then checked by other means: the plain script against the changed one, in
-interleaved pairs of fresh processes, by the times at which the lines arrive that the script prints of its progress. The changed
+interleaved pairs of fresh processes, by the times at which the lines arrive that the script prints of its progress: from one line to
+another once it has settled, and (speedup_from_start) from its start on, with all that is done once, in the first seconds of the run. The changed
 one is the script with tune's diff written into it and run by plain Python, wherever the diff holds all that was kept; else the
 unchanged script under `perfkit profile --with …`, whose own cost counts against it. Where nothing is kept the speed-up is 1.
 The result is written after each script; losses, what did not apply and what failed are in it.
@@ -34,6 +35,8 @@ TO_REACH = 1.15
 CORES = 2
 OF_A_TRIAL = (*tuning.OF_A_TRIAL, "rule", "loss", "memory", "processes", "method")
 TUTORIALS = "pytorch-tutorial/tutorials"
+#: Folders above a copy, for the scripts that keep their data beside or above their own.
+ABOVE = ("above", "beside")
 EPOCH = r"Epoch.*Step"
 
 
@@ -48,12 +51,12 @@ class Script(public.Script):
 
 def tutorial(name, folder, kind, **settings):
     return Script(name=name, folder=f"{TUTORIALS}/{folder}", script="main.py", kind=kind,
-                  **({"prepare": "all digits", "progress": EPOCH} | settings))  # fmt: skip
+                  **({"prepare": "mnist", "progress": EPOCH} | settings))  # fmt: skip
 
 
 def example(name, folder, kind, *args, **settings):
     return Script(name=name, folder=f"examples/{folder}", script="main.py", args=args, kind=kind,
-                  **({"prepare": "all digits", "progress": r"Train Epoch"} | settings))  # fmt: skip
+                  **({"prepare": "mnist", "progress": r"Train Epoch"} | settings))  # fmt: skip
 
 
 # The arguments are those of the scripts' own instructions for a CPU; of the word models only the corpus is smaller, and they
@@ -114,9 +117,9 @@ def main():
 def tried(script, options):
     """What tune made of the script, and what is left of that by the other means."""
     with tempfile.TemporaryDirectory(prefix="perfkit-tune-") as name:
-        folder = Path(name)
+        folder = Path(name, *ABOVE)
         path = public.copied(script, options.scripts, folder / "plain")
-        results = folder / "results"
+        results = Path(name, "results")
         results.mkdir()
         words = [str(path.relative_to(folder / "plain")), *script.args]
         document = tuning.tuned(
@@ -135,7 +138,7 @@ def result(script, options, document, check):
         "measured": together["measured"] if together else None,
         "speedup": together["speedup"] if together else 1.0,
         "loss": together["loss"] if together else None, "memory": together["memory"] if together else None,
-        "check": check, "checked_speedup": speedup_of(check),
+        "check": check, "checked_speedup": speedup_of(check), "speedup_from_start": speedup_of(check, "saved_from_start"),
         "baseline": document["baseline"], "together": document["together"],
         "trials": [tuning.short(row, OF_A_TRIAL) for row in document["trials"]],
         "by_hand": [row["title"] for row in document["by_hand"]], "changes": document["changes"], "notes": document["notes"],
@@ -147,11 +150,11 @@ def is_kept(document):
     return document["together"] is not None and document["together"]["verdict"] == "keep"
 
 
-def speedup_of(check):
+def speedup_of(check, what="saved"):
     """1 without a check, for nothing was kept; None of one that failed."""
     if check is None:
         return 1.0
-    return 1 / (1 - check["saved"]["median"]) if "saved" in check else None
+    return 1 / (1 - check[what]["median"]) if what in check else None
 
 
 def environment():
@@ -187,15 +190,19 @@ def checked(script, folder, document, options):
                 for arm, command, cwd in (arms if number % 2 == 0 else arms[::-1])
             }
             runs += [timed["plain"], timed["changed"]]
-        times = progress.spans(runs)
+        steady, whole = (paired(times) for times in (progress.spans(runs), progress.from_start(runs)))
     except running.ScriptFailedError as error:
         return {"way": way, "failed": str(error)[-500:]}
-    pairs = list(zip(times[::2], times[1::2], strict=True))
     return {
         "way": way,
-        "saved": scoring.effect(pairs),
-        "pairs_s": [[round(value, 3) for value in pair] for pair in pairs],
+        "saved": scoring.effect(steady),
+        "pairs_s": [[round(value, 3) for value in pair] for pair in steady],
+        "saved_from_start": scoring.effect(whole),
     }
+
+
+def paired(times):
+    return list(zip(times[::2], times[1::2], strict=True))
 
 
 def changed(script, folder, document):
@@ -207,7 +214,7 @@ def changed(script, folder, document):
         subprocess.run(["patch", "-s", script.script], input=changes["diff"], text=True, cwd=edited, check=True)
         return "edited script", edited, [sys.executable, script.script, *script.args]
     kept = [typed(row["fix"]) for row in document["trials"] if row["label"] in document["together"]["fixes"]]
-    quietly = ["-q", "--no-trace", "--no-stacks", "--results-dir", str(folder / "results")]
+    quietly = ["-q", "--no-trace", "--no-stacks", "--results-dir", str(folder / "profiles")]
     profile = [sys.executable, "-m", "perfkit", "profile", *quietly, *(f"--with={fix}" for fix in kept)]
     return "applied from inside", edited, [*profile, script.script, *script.args]
 
@@ -225,12 +232,15 @@ def totals(known):
     """The figures that the target is about. Nothing kept counts as 1; what failed counts as nothing, and is named."""
     good = {name: row for name, row in known.items() if "failed" not in row}
     shown = {name: row["checked_speedup"] for name, row in good.items() if row["checked_speedup"] is not None}
+    whole = [row["speedup_from_start"] for row in good.values() if row["speedup_from_start"] is not None]
     verdicts = Counter(trial["verdict"] for row in good.values() for trial in row["trials"])
     median = statistics.median(shown.values()) if shown else None
     return {
         "scripts": len(known), "failed": sorted(set(known) - set(good)), "not_checked": sorted(set(good) - set(shown)),
         "median_speedup": statistics.median(row["speedup"] for row in good.values()) if good else None,
-        "median_checked_speedup": median, "to_reach": TO_REACH, "reached": median is not None and median >= TO_REACH,
+        "median_checked_speedup": median,
+        "median_speedup_from_start": statistics.median(whole) if whole else None,
+        "to_reach": TO_REACH, "reached": median is not None and median >= TO_REACH,
         "nothing_kept": sorted(name for name, row in good.items() if not row["kept"]),
         "slower_by_the_check": {name: round(value, 3) for name, value in shown.items() if value < 1},
         "trials": verdicts.total(), "verdicts": dict(verdicts),

@@ -56,8 +56,19 @@ def spans(runs):
 
     Raises ScriptFailedError when one of them has too few lines.
     """
+    lines = _common(runs)
+    first = min(round(lines * SETTLE), lines - 2)
+    return [run[lines - 1] - run[first] for run in runs]
+
+
+def from_start(runs):
+    """The seconds that each took from its start to the last line that all have: with whatever it does once, and raises as `spans`."""
+    lines = _common(runs)
+    return [run[lines - 1] for run in runs]
+
+
+def _common(runs):
     lines = min(len(run) for run in runs)
     if lines < LEAST_LINES:
         raise running.ScriptFailedError(f"told of its progress {lines} times in the time it had")
-    first = min(round(lines * SETTLE), lines - 2)
-    return [run[lines - 1] - run[first] for run in runs]
+    return lines

@@ -318,6 +318,29 @@ def text(scripts: Path, folder: Path) -> None:
     (folder / "data" / "train.txt").write_text(" ".join(corpus.split()[:8_000]), encoding="utf-8")
 
 
+def mnist(_scripts: Path, folder: Path) -> None:
+    """MNIST's files as torchvision keeps them once downloaded, where its scripts look for them: `../data` and `../../data` of *folder*.
+
+    As many pictures of the same size; they are scikit-learn's digits, enlarged, shifted and with noise.
+    """
+    import numpy as np
+    from sklearn.datasets import load_digits
+
+    chance, small = np.random.default_rng(0), load_digits()
+    large = np.pad(np.kron(small.images * (255 / 16), np.ones((3, 3))), ((0, 0), (2, 2), (2, 2)))
+    raw = folder.parent.parent / "data" / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    (folder.parent / "data").symlink_to(raw.parent.parent)
+    for name, count in (("train", 60_000), ("t10k", 10_000)):
+        chosen = chance.integers(0, len(large), count)
+        moved = np.roll(large[chosen], chance.integers(-2, 3), axis=2)
+        pictures = np.clip(moved + chance.normal(0, 12, moved.shape), 0, 255).astype(np.uint8)
+        header = np.array([2051, count, 28, 28], dtype=">i4")
+        (raw / f"{name}-images-idx3-ubyte").write_bytes(header.tobytes() + pictures.tobytes())
+        labels = np.array([2049, count], dtype=">i4").tobytes() + small.target[chosen].astype(np.uint8).tobytes()
+        (raw / f"{name}-labels-idx1-ubyte").write_bytes(labels)
+
+
 PREPARE = {"characters": characters, "words": words, "text": text, "digits": digits,
            "few digits": partial(digits, count=5_000), "many digits": partial(digits, count=40_000),
-           "all digits": partial(digits, count=60_000)}  # as many as MNIST has  # fmt: skip
+           "mnist": mnist}  # fmt: skip

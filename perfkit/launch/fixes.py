@@ -39,6 +39,7 @@ KINDS: dict[str, Kind] = {
         },
         main="num_workers",
     ),
+    "sample-cache": Kind(what="prepare samples that are always the same once, and keep them in memory"),
     "batch-size": Kind(
         what="larger batches from every DataLoader; the learning rate is not changed",
         parameters={"batch_size": int, "times": int},

@@ -32,8 +32,12 @@ MOST_WORKERS = 4
 AMPERE = 8.0
 FUSED = ("Adam", "AdamW", "SGD", "Adagrad")
 BATCH_TIMES = (2, 4)
+#: Classes of data sets whose samples lie in memory already.
+IN_MEMORY = ("TensorDataset", "list", "tuple")
 #: Other names of the same change: of each family only one can be kept.
 FAMILY = {"fused-optimizer": "optimizer"}
+#: Ways to the same end, of which only one can act: each is tried, and the best is kept.
+RIVALS = {"sample-cache": "loading", "loader-workers": "loading"}
 #: Fixes that make another training of it, however right each is in itself.
 OTHER_TRAINING = frozenset({"batch-size"})
 
@@ -60,6 +64,11 @@ class Candidate:
         """Candidates of one family exclude each other."""
         names = [FAMILY.get(fix.name, fix.name) for fix in self.fixes] + [name for name, _ in self.sets]
         return "+".join(sorted(names))
+
+    @property
+    def rivalry(self) -> str:
+        """Of candidates with the same one only one is kept."""
+        return RIVALS.get(self.family, self.family)
 
     @property
     def is_other_training(self) -> bool:
@@ -185,6 +194,8 @@ def label(fix: Fix, evidence: Evidence) -> str:
     if fix.name == "autocast":
         short = {"bfloat16": "bf16", "float16": "fp16"}
         return f"{short.get(str(fix.parameters.get('dtype')), 'bf16')} autocast"
+    if fix.name == "sample-cache":
+        return "samples kept in memory"
     words = [key if value is True else str(value) for key, value in fix.parameters.items() if value is not False]
     if fix.name == "fused-optimizer":
         return "optimizer fused"
@@ -242,6 +253,15 @@ def _workers(evidence: Evidence) -> Guess:
         return None
     parameters = {"num_workers": min(cores, MOST_WORKERS), "persistent_workers": True}
     return Fix(name="loader-workers", parameters=parameters), f"{waits:.0%} of the step waits for data"
+
+
+def _cache(evidence: Evidence) -> Guess:
+    loader, waits = evidence.loader or {}, _share(evidence, "data")
+    if loader.get("num_workers") != 0 or loader.get("iterable") or waits < WORTH:
+        return None
+    if str(loader.get("dataset")).rpartition(".")[2] in IN_MEMORY:
+        return None
+    return Fix(name="sample-cache"), f"{waits:.0%} of the step prepares samples, perhaps the same in each epoch"
 
 
 def _pin(evidence: Evidence) -> Guess:
@@ -317,5 +337,5 @@ def _batch(evidence: Evidence, times: int) -> Guess:
 
 
 STANDARD: tuple[Callable[[Evidence], Guess], ...] = (
-    _threads, _workers, _pin, _optimizer, _inference, _tf32, _cudnn, _channels_last, _autocast, _compile,
+    _threads, _workers, _cache, _pin, _optimizer, _inference, _tf32, _cudnn, _channels_last, _autocast, _compile,
 )  # fmt: skip

@@ -102,6 +102,15 @@ def compiler(candidate: Sequence[Trial]) -> str:
     return next((said for t in candidate for fix in t.figures.fixes if (said := storm(fix))), "")
 
 
+def once(candidate: Sequence[Trial]) -> str:
+    """What a fix costs before the first batch, which no figure of the steady steps holds."""
+    fills = [detail for t in candidate for fix in t.figures.fixes if "fill_s" in (detail := fix.get("detail") or {})]
+    if not fills:
+        return ""
+    seconds = float(np.median([detail["fill_s"] for detail in fills]))
+    return f"all samples are prepared before the first batch, in {seconds:.1f} s: it pays from the second pass over them on"
+
+
 def storm(fix: Row) -> str:
     """The same of one fix, as `runs.fixes` tells it. Breaks are counted anew in every compilation, and so divided among these."""
     detail = fix.get("detail") or {}

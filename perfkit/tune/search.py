@@ -207,11 +207,11 @@ class Search:
         return arm
 
     def _best_of_families(self, candidates: list[Candidate]) -> list[Candidate]:
-        """Of each family what saves most, most first; other trainings only where they are allowed."""
+        """Of those of which only one can act, what saves most; most first. Other trainings only where they are allowed."""
         families: dict[str, Candidate] = {}
         for candidate in sorted(candidates, key=self._value):
             if self.allow_other_training or not self._is_other_training(candidate):
-                families.setdefault(candidate.family, candidate)
+                families.setdefault(candidate.rivalry, candidate)
         return list(families.values())
 
     # --- rounds
@@ -394,7 +394,7 @@ class Search:
             memory=guards.memory(self._measured(name), self.trials[BASELINE]),
             processes=len(self._measured(name)),
             method=bounds.method,
-            note=guards.compiler(self._measured(name)),
+            note=guards.compiler(self._measured(name)) or guards.once(self._measured(name)),
         )
 
     def _loss(self, name: str) -> guards.Loss:

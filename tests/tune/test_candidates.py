@@ -60,7 +60,17 @@ def test_nothing_is_worth_trying_on_a_script_that_has_it_all():
     [
         ({"torch": {"num_threads": 1}}, Fix(name="threads", parameters={"num_threads": 2})),
         ({"step_s": 0.001}, Fix(name="threads", parameters={"num_threads": 1})),
-        ({"loader": {"num_workers": 0}, "breakdown": phases(data=0.3)}, WORKERS),
+        (
+            {
+                "loader": {"num_workers": 0, "dataset": "torch.utils.data.dataset.TensorDataset"},
+                "breakdown": phases(data=0.3),
+            },
+            WORKERS,
+        ),
+        (
+            {"loader": {"num_workers": 0, "dataset": "Pictures"}, "cores": 1, "breakdown": phases(data=0.3)},
+            Fix(name="sample-cache"),
+        ),
         (
             {"optimizer": {"class": "torch.optim.AdamW"}, "breakdown": phases(optimizer=0.2)},
             Fix(name="optimizer", parameters={"fused": True}),
@@ -103,6 +113,13 @@ def test_larger_batches_are_tried_only_when_asked_for():
     assert [c.label for c in found] == ["batch size 8 → 16", "batch size 8 → 32"]
     assert all(c.is_other_training for c in found)
     assert len({c.family for c in found}) == 1
+
+
+def test_workers_and_kept_samples_are_both_tried_and_one_of_them_kept():
+    found = choice.standard(evidence(loader={"num_workers": 0, "dataset": "Pictures"}, breakdown=phases(data=0.3)))
+    assert names(found) == ["loader-workers", "sample-cache"]
+    assert len({c.family for c in found}) == 2
+    assert len({c.rivalry for c in found}) == 1
 
 
 def test_what_a_finding_advises_is_not_tried_again_by_the_list():

@@ -50,6 +50,10 @@ def patched(source, diff, tmp_path):
             "loader-workers", {"num_workers": 2, "persistent_workers": True},
             "train = DataLoader(data, batch_size=8, shuffle=True, num_workers=2, persistent_workers=True)",
         ),
+        (
+            "sample-cache", {},
+            "train = DataLoader([data[i] for i in range(len(data))], batch_size=8, shuffle=True, num_workers=0)",
+        ),
         ("batch-size", {"batch_size": 32}, "train = DataLoader(data, batch_size=32, shuffle=True, num_workers=0)"),
         ("optimizer", {"foreach": True}, "optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, foreach=True)"),
         ("fused-optimizer", {"fused": True}, "optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)"),
@@ -119,6 +123,9 @@ def test_several_changes_are_one_diff(tmp_path):
         # The value is the user's own to choose.
         (SCRIPT.replace("num_workers=0", "num_workers=args.workers"), "loader-workers", {"num_workers": 2}),
         (SCRIPT.replace("num_workers=0", "**settings"), "loader-workers", {"num_workers": 2}),
+        # A list has no classes.
+        (SCRIPT + "print(len(train.dataset), train.dataset.classes)\n", "sample-cache", {}),
+        (SCRIPT.replace("DataLoader(data, ", "DataLoader(made(), "), "sample-cache", {}),
         (SCRIPT.replace("batch_size=8", "batch_size=SIZE"), "batch-size", {"batch_size": 32}),
         # Which model the optimizer is for cannot be told.
         (SCRIPT.replace("model.parameters()", "both()"), "compile", {}),

@@ -160,6 +160,17 @@ def test_of_one_family_only_the_best_is_kept_together():
     assert {c.label for c in search.together.candidates} == {"workers 4", "fused"}
 
 
+def test_of_two_ways_to_load_faster_the_better_one_is_kept_and_what_it_costs_at_first_is_said():
+    machine = Machine({"workers": 0.2, "cache": 0.6, "fused": 0.1})
+    machine.fixes["cache"] = [{"name": "sample-cache", "detail": {"fill_s": 3.94, "samples": 60_000}}]
+    made = [candidate("workers", fix="loader-workers"), candidate("cache", fix="sample-cache"), candidate("fused")]
+    search = machine.search(made)
+    search.run()
+    assert {c.label for c in search.together.candidates} == {"cache", "fused"}
+    assert search.verdicts["workers"].state == "keep"
+    assert "before the first batch, in 3.9 s: it pays from the second pass" in search.verdicts["cache"].told
+
+
 def test_a_loss_that_leaves_the_numbers_is_not_kept():
     machine = Machine({"fast": 0.5})
     machine.special["fast"] = lambda arm, n: trial(arm, n, 0.005, losses=[(32.0, 1.0), (64.0, None)])

@@ -76,7 +76,10 @@ MIN_COMPUTING = 0.5
 # of their time (two public scripts). More workers, or faster storage, cannot shorten that.
 RECEIVING_S, IDLE_WORKERS = 3e-3, 0.1
 HOW_STORAGE = "the workers wait for storage: fewer and larger files, a local copy, a cache in memory"
-HOW_DECODE = "decode and resize once and store the result; or do the transforms on the device, on whole batches"
+HOW_DECODE = (
+    "decode and resize once and store the result (in memory: perfkit tune --fix sample-cache SCRIPT tries it); "
+    "or do the transforms on the device, on whole batches"
+)
 # Cheaper loading is not advised for a wait shorter than this, which is about what receiving a batch takes.
 SHORT_WAIT_S = RECEIVING_S
 # A gain whose low end is below this may be none: not worth a change.

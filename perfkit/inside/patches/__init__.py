@@ -5,6 +5,7 @@ from importlib import import_module
 # Name of the fix -> its file. `launch.fixes` says what a person may write for each.
 MODULES = {
     "loader-workers": "loader_workers",
+    "sample-cache": "sample_cache",
     "batch-size": "batch_size",
     "pin-memory": "pin_memory",
     "threads": "threads",

@@ -3,6 +3,7 @@
 MOST_DEPTH = 4  # a data set within a subset within a concatenation, and its transforms
 MOST_ITEMS = 512
 FILE_LIBRARIES = ("h5py", "lmdb", "sqlite3", "tarfile", "zipfile", "netCDF4", "tables")
+GENERATORS = ("Generator", "RandomState", "Random", "SystemRandom")
 PLAIN = (bool, int, float, str, bytes, type(None))
 
 
@@ -27,6 +28,15 @@ def open_file(dataset):
             return cls.__name__
         if (cls.__module__ or "").split(".")[0] in FILE_LIBRARIES:
             return "%s.%s" % (cls.__module__.split(".")[0], cls.__name__)
+    return None
+
+
+def generator(dataset):
+    """Class of a random generator that the data set holds, None if it holds none."""
+    for thing in _attributes(dataset, MOST_DEPTH):
+        cls = type(thing)
+        if cls.__name__ in GENERATORS and (cls.__module__ or "").split(".")[0] in ("numpy", "random", "torch", "jax"):
+            return cls.__name__
     return None
 
 

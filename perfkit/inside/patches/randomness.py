@@ -18,6 +18,16 @@ class Randomness:
             [generator.get_state() for generator in self._generators],
         )
 
+    def moved(self):
+        """Whether any of them would give another number now than then."""
+        torch_state, python_state, numpy_state, states = self._states
+        return not (
+            self._torch.equal(self._torch.get_rng_state(), torch_state)
+            and random.getstate() == python_state
+            and (numpy_state is None or _equal(self._numpy.random.get_state(), numpy_state))
+            and all(self._torch.equal(g.get_state(), state) for g, state in zip(self._generators, states))
+        )
+
     def restore(self):
         """The same numbers come again."""
         torch_state, python_state, numpy_state, states = self._states
@@ -27,3 +37,8 @@ class Randomness:
             self._numpy.random.set_state(numpy_state)
         for generator, state in zip(self._generators, states):
             generator.set_state(state)
+
+
+def _equal(one, other):
+    """Two states of NumPy's generator: a name, an array of keys, and where in it the next number comes from."""
+    return one[0] == other[0] and bool((one[1] == other[1]).all()) and one[2:] == other[2:]

@@ -4,7 +4,7 @@
 
     text      places in a source text, and changes at them
     place     the loop that trains, the optimizer, the model, the loader
-    loader    loader workers, pinned memory, the batch size
+    loader    loader workers, pinned memory, kept samples, the batch size
     model     the optimizer's flags, compile, channels last, autocast
     float32   a float64 model
     settings  everything that is one statement for the whole program
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 #: By the name of the fix: source in, source out; None where the place is not certain.
 EDITS: dict[str, Callable[[str, Parameters], str | None]] = {
     "loader-workers": loader.workers,
+    "sample-cache": loader.kept,
     "pin-memory": loader.workers,
     "batch-size": loader.batch_size,
     "optimizer": model.optimizer,
@@ -49,6 +50,7 @@ EDITS: dict[str, Callable[[str, Parameters], str | None]] = {
 #: By the name of the fix: the lines that a person writes, with the place as a comment.
 LINES: dict[str, Callable[[Parameters], str]] = {
     "loader-workers": loader.lines,
+    "sample-cache": lambda _: loader.KEPT_LINES,
     "pin-memory": loader.lines,
     "batch-size": loader.batch_lines,
     "optimizer": model.optimizer_lines,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from ...launch.habits.source import LOOPS, method
+from ...launch.habits.source import LOOPS, dotted, method
 from .place import LOADER_POSITIONS, loader_call, positional
 from .text import Parameters, calls, given, is_plain, replaced, with_keywords
 
@@ -51,6 +51,29 @@ def lines(parameters: Parameters) -> str:
     keywords = ", ".join(f"{key}={value!r}" for key, value in parameters.items() if key in KEYWORDS)
     copies = "\nx = x.to(device, non_blocking=True)   # in the loop" if parameters.get("non_blocking") else ""
     return f"DataLoader(..., {keywords})   # the one that trains{copies}"
+
+
+KEPT_LINES = """samples = [dataset[i] for i in range(len(dataset))]   # once, before the first epoch
+DataLoader(samples, ...)   # the one that trains"""
+
+
+def kept(text: str, _parameters: Parameters) -> str | None:
+    """The DataLoader's data set as a list of its samples; None where the script asks the loader for more of it than its length."""
+    call = loader_call(text)
+    dataset = (positional(call, "dataset") or given(call, "dataset")) if call is not None else None
+    if not isinstance(dataset, ast.Name) or _asks_for_more(text):
+        return None
+    return replaced(text, dataset, f"[{dataset.id}[i] for i in range(len({dataset.id}))]")
+
+
+def _asks_for_more(text: str) -> bool:
+    """Whether ``loader.dataset`` is used for anything but its length, which a list has too."""
+    tree = ast.parse(text)
+    lengths = {id(argument) for call in calls(tree) if dotted(call.func) == "len" for argument in call.args}
+    return any(
+        isinstance(node, ast.Attribute) and node.attr == "dataset" and id(node) not in lengths
+        for node in ast.walk(tree)
+    )
 
 
 def batch_size(text: str, parameters: Parameters) -> str | None:
