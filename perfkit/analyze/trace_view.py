@@ -7,7 +7,8 @@ from pathlib import Path
 
 from ..hardware.catalog import DeviceSpec, match
 from ..trace.events import Events
-from ..trace.kineto import Trace, read
+from ..trace.formats import read
+from ..trace.kineto import Trace
 from .calls import calls_of
 from .copies import CopyRow, copy_table
 from .device import DeviceView, Share, device_view, kernel_labels
@@ -33,7 +34,7 @@ MOST_DILATED = 0.9
 _KNOWN = {
     "cpu_op", "user_annotation", "gpu_user_annotation", "python_function", "cuda_runtime", "cuda_driver", "kernel",
     "gpu_memcpy", "gpu_memset", "Trace", "overhead", "cuda_sync", "cuda_event", "xpu_runtime", "mtia_runtime",
-    "privateuse1_runtime", "cpu_instant_event", "python_gc", "",
+    "privateuse1_runtime", "cpu_instant_event", "python_gc", "tf_runtime", "tf_data", "",
 }  # fmt: skip
 
 

@@ -20,7 +20,8 @@ _TIME = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(s|ms|us|µs|)")
 )
 @options.results_dir
 def command(file: str, step_time: str | None, results_dir: str | None) -> None:
-    """Make a run of FILE: a Kineto trace (.json or .json.gz, as torch.profiler exports it) or a bundle.
+    """Make a run of FILE: a Kineto trace (.json, as torch.profiler exports it), an XPlane trace (.xplane.pb, as tf.profiler and
+    jax.profiler write it), either also gzipped, or a bundle.
 
     A trace shows the step under the profiler, which is slower where the host sets the pace. Give --step-time and the
     device shares are those of the step as it really is.

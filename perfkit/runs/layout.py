@@ -54,6 +54,7 @@ MARKS = "marks.bin"
 FACTS = "facts.jsonl"
 LOSSES = "losses.json"
 TRACE_PREFIX = "trace-"
+TRACE_ENDINGS = (".json", ".json.gz", ".xplane.pb", ".xplane.pb.gz")
 
 # Files in control/: a request is made by creating one, and answered by removing it.
 CONTROL_TRACE = "trace"  # open one more trace window at the next step boundary
@@ -70,6 +71,6 @@ def rank_folder(rank: int, restart: int = 0) -> str:
     return name if restart == 0 else "%s.%d" % (name, restart)
 
 
-def trace_file(index: int) -> str:
-    """Name of the *index*-th trace window of a rank, uncompressed."""
-    return "%s%03d.json" % (TRACE_PREFIX, index)
+def trace_file(index: int, ending: str = ".json") -> str:
+    """Name of the *index*-th trace window of a rank; *ending* is one of TRACE_ENDINGS."""
+    return "%s%03d%s" % (TRACE_PREFIX, index, ending)

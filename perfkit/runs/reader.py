@@ -83,7 +83,7 @@ class RankRecording:
     @property
     def traces(self) -> list[Path]:
         """Exported trace windows, oldest first."""
-        found = [p for p in self.path.glob(f"{layout.TRACE_PREFIX}*") if p.name.endswith((".json", ".json.gz"))]
+        found = [p for p in self.path.glob(f"{layout.TRACE_PREFIX}*") if p.name.endswith(layout.TRACE_ENDINGS)]
         return sorted(found)
 
 

@@ -20,7 +20,8 @@ from ..model.records import Collector, Device, RunInfo
 from ..runs import layout
 from ..runs.reader import write_info
 from ..runs.store import Store
-from .kineto import Trace, read
+from .formats import is_xplane, read
+from .kineto import Trace
 
 _NAME_LENGTH = 40
 _ABSENT = "an imported trace does not hold them"
@@ -70,7 +71,9 @@ def _fill(path: Path, file: Path, trace: Trace, rank: int, step_time_s: float | 
     try:
         folder = path / layout.rank_folder(rank)
         folder.mkdir()
-        target = folder / (layout.trace_file(0) + (".gz" if _is_gzip(file) else ""))
+        target = folder / (
+            layout.trace_file(0, ".xplane.pb" if is_xplane(file) else ".json") + (".gz" if _is_gzip(file) else "")
+        )
         digest = _copy(file, target)
         write_info(path, _info(path.name, file, trace, digest, step_time_s))
     except OSError:
@@ -153,6 +156,6 @@ def _rank(trace: Trace) -> int:
 
 def _stem(file: Path) -> str:
     """A name for the run: the file's, without its endings and what a path does not like."""
-    name = re.sub(r"(\.pt)?(\.trace)?\.json(\.gz)?$", "", file.name)
+    name = re.sub(r"((\.pt)?(\.trace)?\.json|(\.xplane)?\.pb)(\.gz)?$", "", file.name)
     cleaned = re.sub(r"[^A-Za-z0-9_.]+", "-", name).strip("-.")
     return cleaned[:_NAME_LENGTH].rstrip("-.") or "trace"

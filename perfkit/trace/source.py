@@ -21,7 +21,7 @@ _OTHERS = {
     b"\x28\xb5\x2f\xfd": "compressed with zstd; decompress it first",
     b"BZh": "compressed with bzip2; decompress it first",
     b"\xfd7zXZ": "compressed with xz; decompress it first",
-    b"SQLite format 3": "an SQLite database (an Nsight Systems export?), not a Kineto trace",
+    b"SQLite format 3": "an SQLite database (an Nsight Systems export?), not a trace of torch.profiler or tf.profiler",
 }
 
 
@@ -57,7 +57,7 @@ def _open(path: Path) -> tuple[BinaryIO, bytes]:
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):
             kind = "a directory" if stat.S_ISDIR(mode) else "not a regular file"
-            raise TraceError(f"{path}: {kind}; give a .json or .json.gz trace")
+            raise TraceError(f"{path}: {kind}; give a .json or .xplane.pb trace (also .gz)")
         file = path.open("rb", buffering=0)
     except FileNotFoundError:
         raise TraceError(f"{path}: no such file") from None

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import PurePath
 from typing import IO
 
-from . import wire
+from ...trace import wire
 
 #: Castagnoli's polynomial, reflected.
 _POLYNOMIAL = 0x82F63B78

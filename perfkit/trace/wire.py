@@ -1,4 +1,4 @@
-"""Reads as much of protobuf's wire format as TensorBoard's event files need.
+"""Reads as much of protobuf's wire format as XPlane traces and TensorBoard's event files need.
 
 Format: https://protobuf.dev/programming-guides/encoding/. A message is a run of (field, wire type, value); nested ones are read the
 same way from their bytes.
