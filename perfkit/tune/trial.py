@@ -65,8 +65,9 @@ def judged(
     *late* whether it was stopped because its time was up.
     """
     found = Run(path)
-    read = figures.read(Evidence(found))
-    state, reason = _state(found, read, exit_code, broken)
+    evidence = Evidence(found)
+    read = figures.read(evidence)
+    state, reason = _state(found, read, exit_code, broken, uses_torch=evidence.torch is not None)
     if late and state == "failed" and read.seconds is None:
         state, reason = "late", f"its steps had not settled after {wall_s:.0f} s"
     thinned = replace(read, losses=_thinned(read.losses))
@@ -82,10 +83,12 @@ def judged(
     )
 
 
-def _state(run: Run, read: Figures, exit_code: int, broken: str) -> tuple[State, str]:
+def _state(run: Run, read: Figures, exit_code: int, broken: str, *, uses_torch: bool) -> tuple[State, str]:
     for fix in read.fixes:
         if fix["state"] == "not-applicable":
             return "not-applicable", str(fix.get("reason") or f"{fix['name']} found nothing to act on")
+        if fix["state"] is None and not uses_torch and not exit_code and not broken:
+            return "not-applicable", f"{fix['name']} is for PyTorch, which the script does not use"
     if any(ending.get("memory") for ending in endings(run)):
         return "failed", "out of memory"
     if exit_code or broken:

@@ -85,6 +85,22 @@ def test_a_script_that_breaks_under_a_fix_is_tuned_without_the_screening(tuned):
     assert trials["nothing"]["processes"] == 1
 
 
+WITHOUT_TORCH = """
+import time
+import perfkit
+for step in range(2000):
+    time.sleep(0.002)
+    perfkit.step()
+"""
+
+
+def test_a_fix_for_torch_does_not_apply_to_a_script_without_it(tuned):
+    found, done = tuned(WITHOUT_TORCH, "loader-workers=2")
+    (trial,) = found["trials"]
+    assert (trial["verdict"], trial["processes"]) == ("not-applicable", 0)
+    assert trial["reason"] == "loader-workers is for PyTorch, which the script does not use"
+
+
 RANKS = """
 import torch
 torch.manual_seed(0)
