@@ -104,6 +104,26 @@ def tune_command(
     return tune(request, asked or Asked(), say=say)
 
 
+def attach(
+    pid: int,
+    *,
+    seconds: float | None = None,
+    results_dir: str | Path | None = None,
+    stacks: bool = True,
+    announce: Callable[[str], None] = lambda _line: None,
+) -> Outcome:
+    """Watch a process that runs already for *seconds* (default 30): processor, memory, GPUs and Python stacks, from outside.
+
+    Raises UsageError where there is no such process.
+    """
+    from .launch import attach as attaching
+    from .runs.settings import results_root
+
+    root = results_root(results_dir).path
+    wanted = attaching.DEFAULT_SECONDS if seconds is None else seconds
+    return attaching.attach(attaching.target(pid), root, seconds=wanted, stacks=stacks, announce=announce)
+
+
 def monitor_command(
     kind: Kind,
     target: str,

@@ -48,6 +48,8 @@ def _option(name: str, help_text: str, **settings: Any) -> Callable[[F], F]:
     metavar="FIX",
     help="Apply a fix to the script as it runs: NAME, NAME=VALUE or NAME:key=value,…; `--with help` lists them. Repeatable.",
 )
+@click.option("--pid", type=click.IntRange(1), metavar="PID", help="Watch a process that runs already, from outside.")
+@click.option("--seconds", type=click.FloatRange(min=1), metavar="N", help="With --pid: for so long (default 30).")
 @options.shown
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> int:
@@ -57,10 +59,15 @@ def command(ctx: click.Context, /, **given: Any) -> int:
     perfkit profile [OPTIONS] SCRIPT [ARGS]…
     perfkit profile [OPTIONS] -m MODULE [ARGS]…
     perfkit profile [OPTIONS] -- COMMAND [ARGS]…     torchrun, accelerate, a shell script …
+    perfkit profile --pid PID [--seconds 30]         a server that runs already: host, GPU and stacks
 
     Options after SCRIPT belong to the script.
     """  # noqa: D301
     kind, words = ctx.obj
+    if given["pid"] is not None:
+        return attach(words, given)
+    if given["seconds"] is not None:
+        raise UsageError("--seconds goes with --pid; to end the recording of a script: --for 30s")
     if "help" in given["with_fixes"]:
         return script.list_fixes()
     if kind is None or not words:
@@ -89,6 +96,28 @@ def profile(kind: str, words: list[str], given: dict[str, Any]) -> int:
     if outcome.path is not None:
         _show(str(outcome.path), shown)
     return outcome.exit_code
+
+
+def attach(words: list[str], given: dict[str, Any]) -> int:
+    """Watch a running process and show what was seen; 0, for its exit code is not ours."""
+    from .. import api
+
+    if words:
+        raise UsageError(f"--pid watches a process that runs already; without it {words[0]} would be run")
+    announce = _announcer(quiet=given["quiet"])
+    try:
+        outcome = api.attach(
+            given["pid"],
+            seconds=given["seconds"],
+            results_dir=given["results_dir"],
+            stacks=not given["no_stacks"],
+            announce=announce,
+        )
+    except KeyboardInterrupt:
+        raise click.Abort from None
+    if outcome.path is not None:
+        _show(str(outcome.path), {key: given[key] for key in ("json_file", "output", "quiet", "verbose", "no_color")})
+    return 0
 
 
 def guest_options(given: dict[str, Any]) -> dict[str, Any]:
