@@ -15,10 +15,13 @@ from . import running
 
 SETTLE = 0.25  # of the lines that all runs have, at the beginning, are not timed
 LEAST_LINES = 4
+PATIENCE = 4  # times as long may a run take that has told less often than that
+LOOK_S = 0.25
 
 
 def arrivals(words, pattern, home, environment, limit_s, cores=2):
-    """Seconds since the start at which each line of stdout that holds *pattern* came; the script is ended after *limit_s*.
+    """Seconds since the start at which each line of stdout that holds *pattern* came; the script is ended after *limit_s*, or
+    as soon after it as it has told often enough.
 
     Raises ScriptFailedError when it fails by itself.
     """
@@ -27,8 +30,8 @@ def arrivals(words, pattern, home, environment, limit_s, cores=2):
         words, cwd=home, env=environment | {"PYTHONUNBUFFERED": "1"}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, text=True, errors="replace", preexec_fn=running.on_cores(cores), start_new_session=True,
     )  # fmt: skip
-    found, last, ended = [], "", threading.Event()
-    clock = threading.Timer(limit_s, lambda: (ended.set(), _end(process)))
+    found, last, ended, over = [], "", threading.Event(), threading.Event()
+    clock = threading.Thread(target=_mind, args=(process, found, started, limit_s, ended, over))
     clock.start()
     try:
         for line in process.stdout:
@@ -37,12 +40,23 @@ def arrivals(words, pattern, home, environment, limit_s, cores=2):
             last = line if line.strip() else last
         failed = process.wait() and not ended.is_set()
     finally:
-        clock.cancel()
+        over.set()
+        clock.join()
         _end(process)
         process.stdout.close()
     if failed:
         raise running.ScriptFailedError(f"{words}: exit code {process.returncode}: {last.strip()[-300:]}")
     return found
+
+
+def _mind(process, found, started, limit_s, ended, over):
+    """Ends the script when its time is over."""
+    while not over.wait(LOOK_S):
+        age_s = time.perf_counter() - started
+        if age_s > limit_s and (len(found) >= LEAST_LINES or age_s > PATIENCE * limit_s):
+            ended.set()
+            _end(process)
+            return
 
 
 def _end(process):
