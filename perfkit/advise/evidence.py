@@ -114,6 +114,26 @@ class Evidence(AroundFacts, DeviceFacts):
         return self.run.jsonl(layout.GUESTS)
 
     @lazy
+    def stage_lines(self) -> list[Row]:
+        """The outermost stages of scikit-learn and pandas as they were recorded, by start."""
+        from ..analyze import stages
+
+        found = stages.outermost(self.run)
+        if not found:
+            raise Absent("no stage of scikit-learn or pandas was seen")
+        return found
+
+    @lazy
+    def stages(self) -> list[Row]:
+        """The same added up, most time first, each followed by its parts: name, kind, depth, calls, seconds, share (of the run), rows, columns …"""
+        from ..analyze import stages
+
+        info = self.need("info")
+        ended = info.ended_monotonic_ns
+        whole_s = (ended - info.started_monotonic_ns) / 1e9 if ended and info.started_monotonic_ns else None
+        return stages.table(self.need("stage_lines"), whole_s)
+
+    @lazy
     def excluded(self) -> list[tuple[int, int]]:
         """Stack windows as (start_ns, end_ns): steps they touch are not timed."""
         return stack_windows(self.run)
@@ -187,7 +207,8 @@ class Evidence(AroundFacts, DeviceFacts):
         lead, recordings = self.lead, self.recordings or []
         steps = self.need("rank_steps")[lead.name] if lead is not None else _no_steps()
         ordered = [lead, *(r for r in recordings if r is not lead)] if lead is not None else recordings
-        return list(breakdown.run_breakdown(self.need("info"), ordered, steps, self.need("guests")))
+        found = breakdown.run_breakdown(self.need("info"), ordered, steps, self.need("guests"), self.stage_lines or ())
+        return list(found)
 
     @lazy
     def overhead(self) -> Row:

@@ -42,8 +42,8 @@ def with_what_follows(spent: float, step: float) -> float:
 
 
 def ms(seconds: float) -> str:
-    """Milliseconds for evidence: ``12.3 ms``."""
-    return f"{seconds * 1e3:.3g} ms" if seconds < 10 else f"{seconds:.3g} s"
+    """A time for evidence: ``12.3 ms``, ``5.58 s``."""
+    return f"{seconds * 1e3:.3g} ms" if seconds < 0.9995 else f"{seconds:.3g} s"
 
 
 def percent(share: float) -> str:

@@ -13,6 +13,7 @@ from ..stats.steady import drift
 from .boundaries import segments
 from .intervals import Ints, Marks, decode, intervals, union
 from .phases import Spans, disjoint_totals, evaluation_calls, evaluation_spans, windows
+from .stages import spans as stage_spans
 from .steps import DETAILS
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 STEP_PHASES = (
     "data", "prepare", "forward", "backward", "optimizer", "evaluation", "checkpoint", "logging", "perfkit", "other",
 )  # fmt: skip
+
+#: What the whole run's breakdown calls a kind of stage, where that is another word.
+STAGES = {"load": "loading data"}
 
 # A step this much longer than the median is an outlier worth counting.
 OUTLIER_FACTOR = 2.0
@@ -187,15 +191,17 @@ def run_breakdown(
     recordings: Sequence[RankRecording],
     steps: pl.DataFrame,
     guests: Sequence[dict[str, Any]] = (),
+    stages: Sequence[dict[str, Any]] = (),
 ) -> list[dict[str, Any]]:
     """Where the whole process went: [{name, seconds, share}], summing to the process's wall time.
 
-    *recordings* and *steps* are of the leading rank first; *guests* are the lines of guests.jsonl, for the end of imports.
+    *recordings* and *steps* are of the leading rank first; *guests* are the lines of guests.jsonl, for the end of imports; *stages* those of
+    stages.jsonl, for a script without steps.
     """
     started, ended = _process_span(info, recordings)
     if started is None or ended is None or ended <= started:
         return []
-    claims = _run_claims(started, ended, recordings, steps, guests)
+    claims = _run_claims(started, ended, recordings, steps, guests, stages)
     totals = disjoint_totals(claims, np.array([started, ended], dtype=np.int64))
     whole = ended - started
     return [
@@ -216,9 +222,11 @@ def _run_claims(
     recordings: Sequence[RankRecording],
     steps: pl.DataFrame,
     guests: Sequence[dict[str, Any]],
+    stages: Sequence[dict[str, Any]],
 ) -> dict[str, Spans]:
     found = decode(recordings[0].marks) if recordings else decode(np.zeros((0, 4), dtype=np.int64))
-    imports_end = _imports_end(started, recordings[0].pid if recordings else _first_armed_pid(guests), guests)
+    armed = stages[0].get("pid") if stages and not recordings else _first_armed_pid(guests)
+    imports_end = _imports_end(started, recordings[0].pid if recordings else armed, guests)
     warm, steady = _warm_and_steady(steps)
     loops_end = max([int(e) for e in steady[1]] + [int(e) for e in warm[1]], default=None)
     claims = {
@@ -231,7 +239,11 @@ def _run_claims(
         "imports": _span(started, imports_end) if imports_end else _span(0, 0),
     }
     if loops_end is None:
-        return claims | {"script": _span(imports_end or started, ended)}
+        return (
+            {STAGES.get(kind, kind): spans for kind, spans in stage_spans(stages).items()}
+            | claims
+            | {"script": _span(imports_end or started, ended)}
+        )
     return claims | {
         "preparation": _span(imports_end or started, loops_end),
         "teardown": _span(loops_end, ended),
@@ -244,11 +256,15 @@ def _first_armed_pid(guests: Sequence[dict[str, Any]]) -> int | None:
 
 
 def _imports_end(started: int, pid: int | None, guests: Sequence[dict[str, Any]]) -> int | None:
+    """The end of torch's import; without torch, of the last library that is watched for stages."""
+    last = max(
+        (int(guest["stages_ns"]) for guest in guests if guest.get("pid") == pid and "stages_ns" in guest), default=None
+    )
     for guest in guests:
         span = guest.get("torch_import_ns")
         if guest.get("pid") == pid and span and span[1] > started:
             return int(span[1])
-    return None
+    return last
 
 
 def _warm_and_steady(steps: pl.DataFrame) -> tuple[Spans, Spans]:

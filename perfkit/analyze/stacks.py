@@ -18,6 +18,9 @@ _LIBRARY = re.compile(r"(^<)|([/\\](site|dist)-packages[/\\])|([/\\]lib[/\\]pyth
 _CONSOLE_SCRIPT = re.compile(r"[/\\](bin|Scripts)[/\\][^/\\.]+$")
 _OWN = re.compile(r"[/\\]perfkit[/\\]((inside|runs|model|launch)[/\\]|(__init__|api)\.py$)")
 _FETCH = re.compile(r"torch[/\\]utils[/\\]data[/\\]_utils[/\\]fetch\.py$")
+_APPLY = re.compile(r"pandas[/\\]core[/\\]apply\.py$")
+_FRAME_PY = re.compile(r"pandas[/\\]core[/\\]frame\.py$")
+BY_ROW = ("DataFrame.iterrows", "DataFrame.itertuples", "iterrows", "itertuples")
 # Below these frames a forked or spawned process runs code of its own; above them lies its parent's.
 _FORKED = ("BaseProcess._bootstrap", "Process._bootstrap")
 
@@ -57,13 +60,14 @@ def excluded(run: Run) -> list[tuple[int, int]]:
 def hot_lines(run: Run, *, window: str | None = None, limit: int = 20) -> list[dict[str, Any]]:
     """Lines of the user's code, most seen first, with shares of their role's samples in their window.
 
-    Each is ``{"function", "file", "line", "role", "window", "share", "self_share", "import_share", "loading_share", "samples"}``.
+    Each is ``{"function", "file", "line", "role", "window", "share", "self_share", "import_share", "loading_share", "rows_share",
+    "samples"}``.
     ``share`` counts a line wherever it was on the stack, ``self_share`` where it was the innermost line of the
     user's: what it calls in libraries is its own; ``import_share`` is the part of that in which modules were being
-    imported, ``loading_share`` that in which a DataLoader made a batch. Main threads only: others mostly wait. None of
+    imported, ``loading_share`` that in which a DataLoader made a batch, ``rows_share`` that in which pandas went through rows. Main threads only: others mostly wait. None of
     perfkit's own frames is counted.
     """
-    counts: dict[Place, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+    counts: dict[Place, list[int]] = defaultdict(lambda: [0, 0, 0, 0, 0])
     totals: dict[tuple[str, str], int] = defaultdict(int)
     found = [s for s in stacks(run) if s.thread == "MainThread" and window in {None, s.window}]
     # A launcher (torchrun's agent) runs nothing of the user's, and must not halve the shares.
@@ -143,6 +147,7 @@ def _count(stack: Stack, counts: dict[Place, list[int]]) -> None:
         innermost[1] += stack.count
         innermost[2] += stack.count * _is_importing(stack)
         innermost[3] += stack.count * _is_loading(stack)
+        innermost[4] += stack.count * _is_by_row(stack)
 
 
 def _is_importing(stack: Stack) -> bool:
@@ -158,6 +163,11 @@ def _is_importing(stack: Stack) -> bool:
 def _is_loading(stack: Stack) -> bool:
     """Whether a DataLoader was making a batch, in this process or for another."""
     return any(_FETCH.search(file) for _, file, _ in stack.frames)
+
+
+def _is_by_row(stack: Stack) -> bool:
+    """Whether pandas was going through a table row by row."""
+    return any(_APPLY.search(file) or (_FRAME_PY.search(file) and name in BY_ROW) for name, file, _ in stack.frames)
 
 
 def is_users(file: str) -> bool:
@@ -178,5 +188,6 @@ def _line(key: Place, seen: list[int], totals: dict[tuple[str, str], int]) -> di
         "self_share": seen[1] / total,
         "import_share": seen[2] / total,
         "loading_share": seen[3] / total,
+        "rows_share": seen[4] / total,
         "samples": seen[0],
     }

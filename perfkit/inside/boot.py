@@ -33,6 +33,9 @@ def boot():
     _say_hello(run_dir, started_ns)
     watch = ImportWatch()
     watch.when("torch", _Framework(run_dir, started_ns, watch))
+    stages = _Stages(run_dir)
+    for name in _Stages.MODULES:
+        watch.when(name, stages)
     sys.meta_path.insert(0, watch)
     scratch = os.environ.get(SCRATCH_VARIABLE)
     # Asked for by name, at the price of a few standard modules.
@@ -147,6 +150,30 @@ class _Framework:
         except Exception as error:
             reason = "the guest could not arm: %s: %s" % (type(error).__name__, error)
             line = '{"pid": %d, "failed": %s}' % (os.getpid(), quoted(reason))
+            append_line(os.path.join(self._run_dir, layout.GUESTS), line)
+
+
+class _Stages:
+    """Times the stages of scripts whose libraries have no steps, once one of them has been imported."""
+
+    MODULES = ("sklearn.base", "sklearn.datasets", "pandas")
+
+    def __init__(self, run_dir):
+        self._run_dir, self._probe = run_dir, None
+
+    def __call__(self, module, started_ns, ended_ns):
+        try:
+            if self._probe is None:
+                from .probes import _sklearn
+                from .stages import Stages
+
+                self._probe = _sklearn.Probe(Stages(self._run_dir))
+            self._probe.arm(module)
+        except Exception as error:
+            from ..runs.recorder import append_line, quoted
+
+            reason = "stages cannot be timed: %s: %s" % (type(error).__name__, error)
+            line = '{"pid": %d, "stages_failed": %s}' % (os.getpid(), quoted(reason))
             append_line(os.path.join(self._run_dir, layout.GUESTS), line)
 
 

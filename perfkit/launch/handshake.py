@@ -35,8 +35,17 @@ def _guest(run: Run, guests: list[dict[str, Any]], armed: list[dict[str, Any]], 
     booted = boots(run.path)
     if not booted:
         return Collector(name="guest", state="failed", reason=_silence(argv))
+    if libraries := _libraries(guests):
+        reason = f"no framework with steps was imported; the stages of {libraries} were timed"
+        return Collector(name="guest", state="off", reason=reason)
     count = f"{booted} Python process{'es' if booted != 1 else ''}"
     return Collector(name="guest", state="off", reason=f"torch was not imported (in {count})")
+
+
+def _libraries(guests: list[dict[str, Any]]) -> str:
+    """Name and version of the libraries whose stages were timed."""
+    found = {name: version for guest in guests for name, version in (guest.get("libraries") or {}).items()}
+    return ", ".join(f"{name} {version}".strip() for name, version in sorted(found.items()))
 
 
 def boots(run: Path) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from ..analyze import stages as stage_rows
 from .gaps import Gaps
 from .sections import device, findings, identity, resources, timing
 
@@ -34,6 +35,7 @@ def compose(evidence: Evidence, advice: Advice) -> dict[str, Any]:
         "framework": identity.framework(evidence, gaps),
         "mode": timing.mode(evidence, gaps),
         "run_breakdown": timing.rows(evidence, gaps, "run_breakdown"),
+        "stages": timing.rows(evidence, gaps, "stages"),
         "steps": timing.steps(evidence, gaps),
         "breakdown": timing.rows(evidence, gaps, "breakdown"),
         "regions": timing.rows(evidence, gaps, "regions"),
@@ -59,6 +61,10 @@ def compose(evidence: Evidence, advice: Advice) -> dict[str, Any]:
         "faults": dict(evidence.faults),
     }
     gaps.note("regions", "the script names no region")
+    gaps.note("stages[].share", "the end of the run was not seen")
+    gaps.note("stages[].cpu_seconds", "told of whole stages only")
+    for key in stage_rows.SIZES:
+        gaps.note(f"stages[].{key}", "what it was called with, or came to, does not tell")
     for key in ("cgroup_cores", "cgroup_memory_bytes"):
         gaps.note(f"host.{key}", "no control group sets a limit")
     gaps.note("findings[].fix", "there is no cure that can be applied from inside")

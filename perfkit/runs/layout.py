@@ -18,6 +18,7 @@
         stacks-<name>.txt             collapsed stacks with counts (launch.stacks)
         script.json                   habits found in the script's source (launch.script_facts)
         monitor.jsonl                 of a monitored run: its model's facts, metrics, events, alerts and states (monitor.record)
+        stages.jsonl                  one line per outermost stage of a script without steps (inside.stages)
         hang-stacks.txt               of a monitored run that hung: what every thread did (monitor.live.watcher)
         effects.jsonl                 files, hosts and programs that it touched, where asked for (inside.effects)
         stdout.txt, stderr.txt        of a trial: the end of what it printed, secrets masked (launch.trial)
@@ -46,6 +47,7 @@ SCRIPT_FACTS = "script.json"
 ENDINGS = "endings.jsonl"
 EFFECTS = "effects.jsonl"
 MONITOR = "monitor.jsonl"
+STAGES = "stages.jsonl"
 STDOUT = "stdout.txt"
 STDERR = "stderr.txt"
 

@@ -95,7 +95,7 @@ for step in range(2000):
 
 
 def test_a_fix_for_torch_does_not_apply_to_a_script_without_it(tuned):
-    found, done = tuned(WITHOUT_TORCH, "loader-workers=2")
+    found, _ = tuned(WITHOUT_TORCH, "loader-workers=2")
     (trial,) = found["trials"]
     assert (trial["verdict"], trial["processes"]) == ("not-applicable", 0)
     assert trial["reason"] == "loader-workers is for PyTorch, which the script does not use"

@@ -19,6 +19,9 @@ HOTSPOTS_SHOWN, HOTSPOTS_VERBOSE = 3, 15
 DEVICE_ROWS_SHOWN = 5
 # Smaller shares are left to -v and the JSON document.
 SMALL_SHARE = 0.005
+# Stages that are worth a line, and how many of them.
+NOTABLE_STAGE = 0.02
+STAGES_SHOWN, STAGES_VERBOSE = 8, 40
 # What is perfkit's own is shown only where it matters.
 OWN_PHASES = ("perfkit",)
 # A share that deserves a second look.
@@ -69,6 +72,33 @@ def _phases(document: Document, page: Page, *, verbose: int) -> None:
         page.bar([(row["share"], _style(row["name"])) for row in phases if row["share"]])
     if verbose or not phases:
         page.row("where the run goes", [_stage(row) for row in stages if (row["share"] or 0) >= SMALL_SHARE])
+        _stages(document["stages"], page, verbose=verbose)
+
+
+def _stages(rows: list[Document], page: Page, *, verbose: int) -> None:
+    """A line per stage with what came in and out; with -v also its parts. Nothing of a script whose steps are the story."""
+    notable = [row for row in rows if (row["share"] or 0.0) >= (SMALL_SHARE if verbose else NOTABLE_STAGE)]
+    shown = notable if verbose else [row for row in notable if row["depth"] <= 1]
+    for number, row in enumerate(shown[: STAGES_VERBOSE if verbose else STAGES_SHOWN]):
+        page.row("stages" if number == 0 else "", [_stage_details(row)])
+
+
+def _stage_details(row: Document) -> list[Piece]:
+    calls = f"{row['calls']:,}×" if row["calls"] > 1 else ""
+    return [
+        (f"{share(row['share']):>7}  ", _weight(row["share"]) if not row["depth"] else ""),
+        (f"{seconds(row['seconds']):>8}  {calls:>6}  ", "dim"),
+        (f"{'  ' * row['depth']}{clean(row['name'])}", "cyan"),
+        (_sizes(row), "dim"),
+    ]
+
+
+def _sizes(row: Document) -> str:
+    if row["rows"] is None:
+        return f"  {row['rows_out']:,} rows" if row["rows_out"] is not None and row["kind"] != "load" else ""
+    across = f" × {row['columns']:,}" if row["columns"] is not None else ""
+    came = f" → {row['rows_out']:,}" if row["rows_out"] not in (None, row["rows"]) else ""
+    return f"  {row['rows']:,}{across}{came} {row['dtype'] or ''}".rstrip()
 
 
 def _say_of_details(steps: Document, page: Page, *, verbose: int) -> None:
