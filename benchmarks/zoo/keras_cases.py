@@ -1,0 +1,37 @@
+"""The zoo's Keras scripts, as `cases` has the torch ones. They run on TensorFlow; what of them is scored follows the rules that judge it."""
+
+from .cases import Case
+
+KERAS_CASES = (
+    Case(
+        script="keras_rendered.py", cause="input", rules=("input",), cores=2, threads=1,
+        cure=(("model.fit(Discs(), ", "model.fit(Discs(workers=2, use_multiprocessing=True), "),),
+    ),
+    Case(
+        script="keras_augmented.py", cause="input", rules=("input",), cores=2, threads=1,
+        cure=(
+            ("data.map(augmented).batch(BATCH)",
+             "data.map(augmented, num_parallel_calls=tf.data.AUTOTUNE).batch(BATCH).prefetch(tf.data.AUTOTUNE)"),
+        ),
+    ),
+    Case(script="keras_debugged.py", cause="python", cure=((", run_eagerly=True", ""),), threads=1),
+    Case(script="keras_sips.py", cause="batch", rules=("small_batch",), cure=(("batch_size=4", "batch_size=64"),), threads=1),
+    Case(script="keras_tabular.py", cause="launch", rules=("dispatch",), cure=(('"mse")', '"mse", steps_per_execution=32)'),), threads=1),
+    Case(
+        script="keras_sentences.py", cause="compile", rules=("recompile",), threads=1,
+        cure=(
+            ("@tf.function\n",
+             "@tf.function(input_signature=[tf.TensorSpec((BATCH, None), tf.int32), tf.TensorSpec((BATCH,), tf.float32)])\n"),
+        ),
+    ),
+    Case(script="keras_exact.py", cause="precision", rules=("float64",), cure=(('keras.config.set_floatx("float64")\n', ""),), threads=1),
+    Case(
+        script="keras_examined.py", cause="evaluation", rules=("evaluation",), cure=(("validation_freq=1", "validation_freq=8"),),
+        basis="run", threads=1,
+    ),
+    Case(
+        script="keras_cautious.py", cause="checkpoint", rules=("checkpoint",), cure=(("save_freq=10", 'save_freq="epoch"'),), threads=1,
+    ),
+    Case(script="keras_healthy_cnn.py", cause="none", threads=1),
+    Case(script="keras_healthy_lstm.py", cause="none", threads=1),
+)  # fmt: skip
