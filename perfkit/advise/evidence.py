@@ -200,6 +200,16 @@ class Evidence(AroundFacts, DeviceFacts):
         return breakdown.regions(self.need("lead"), self.need("steps"))
 
     @lazy
+    def latency(self) -> Row:
+        """Of an inference: p50 to p99 of a call with intervals, first_call_s, between_s, by_batch."""
+        from ..analyze import breakdown, latency
+
+        found = latency.latency(breakdown.leading_segment(self.need("steps")))
+        if found is None:
+            raise Absent("the script does not only call its model: it trains")
+        return found
+
+    @lazy
     def run_breakdown(self) -> list[Row]:
         """The whole process: name, seconds, share."""
         from ..analyze import breakdown

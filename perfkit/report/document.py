@@ -37,6 +37,7 @@ def compose(evidence: Evidence, advice: Advice) -> dict[str, Any]:
         "run_breakdown": timing.rows(evidence, gaps, "run_breakdown"),
         "stages": timing.rows(evidence, gaps, "stages"),
         "steps": timing.steps(evidence, gaps),
+        "latency": timing.latency(evidence, gaps),
         "breakdown": timing.rows(evidence, gaps, "breakdown"),
         "regions": timing.rows(evidence, gaps, "regions"),
         "device_phases": timing.rows(evidence, gaps, "device_phases"),

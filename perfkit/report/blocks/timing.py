@@ -39,12 +39,41 @@ def add(document: Document, page: Page, *, verbose: int) -> None:
     page.blank()
     _ranks(document["ranks"], page, verbose=verbose)
     _phases(document, page, verbose=verbose)
+    _latency(document["latency"], page, verbose=verbose)
     if verbose:
         page.row("device phases", [_device_phase(row) for row in document["device_phases"]])
     _device(document["device_breakdown"], page, verbose=verbose)
     _mfu(document.get("mfu"), page, verbose=verbose)
     _hotspots(document["hotspots"], page, verbose=verbose)
     _dilation(document, page)
+
+
+def _latency(latency: Document | None, page: Page, *, verbose: int) -> None:
+    """Percentiles of an inference call, those that have calls enough."""
+    if latency is None:
+        return
+    names = [name for name in ("p50", "p90", "p95", "p99") if latency[name]["enough"]]
+    shown: list[list[Piece]] = [[(f"{name} ", "cyan"), *_percentile(latency[name], verbose=verbose)] for name in names]
+    few = [f"{name} takes {latency[name]['needed']}" for name in ("p50", "p90", "p95", "p99") if name not in names]
+    if few:
+        shown.append([(f"too few calls ({latency['calls']}; {', '.join(few)})", "dim")])
+    page.row("latency of a call", shown)
+    rest: list[list[Piece]] = [[("between calls ", "cyan"), (seconds(latency["between_s"]), "")]]
+    if latency["first_call_s"] is not None:
+        rest.insert(0, [("first call ", "cyan"), (seconds(latency["first_call_s"]), "")])
+    page.row("", rest)
+    if verbose and len(latency["by_batch"]) > 1:
+        page.row("by batch", [_of_batch(row) for row in latency["by_batch"]])
+
+
+def _percentile(found: Document, *, verbose: int) -> list[Piece]:
+    ends = [seconds(found[end]) if found[end] is not None else "?" for end in ("low", "high")]
+    return [(seconds(found["value"]), "bold"), (f" [{ends[0]}, {ends[1]}]" if verbose else "", "dim")]
+
+
+def _of_batch(row: Document) -> list[Piece]:
+    rate = f" {digits(row['samples'] / row['p50_s'], 3)} samples/s" if row["p50_s"] else ""
+    return [(f"{row['samples']} ", "cyan"), (seconds(row["p50_s"]), ""), (f"{rate} ({row['calls']}×)", "dim")]
 
 
 def _ranks(ranks: list[Document], page: Page, *, verbose: int) -> None:

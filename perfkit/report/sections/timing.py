@@ -37,6 +37,16 @@ def steps(evidence: Evidence, gaps: Gaps) -> dict[str, Any]:
     return found
 
 
+def latency(evidence: Evidence, gaps: Gaps) -> dict[str, Any] | None:
+    """``latency``: percentiles of an inference call; null of a training."""
+    gaps.note("latency", evidence.why("latency") if evidence.latency is None else "not measured")
+    for name in ("p50", "p90", "p95", "p99"):
+        for end in ("low", "high"):
+            gaps.note(f"latency.{name}.{end}", "too few calls to bound it")
+    gaps.note("latency.by_batch[].p99_s", "too few calls of this size")
+    return evidence.latency
+
+
 def rows(evidence: Evidence, gaps: Gaps, name: str) -> list[dict[str, Any]]:
     """A list of rows that is a fact of its own; empty with its reason when it could not be had."""
     found = getattr(evidence, name)
