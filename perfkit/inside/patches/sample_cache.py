@@ -4,6 +4,7 @@ Batches, their order and every random number are those of the plain script. A da
 it: what it gives draws no random numbers, is the same when it is asked for twice, and fits.
 """
 
+import copy
 import functools
 import time
 import weakref
@@ -127,14 +128,21 @@ class SampleCache(LoaderPatch):
         indices = sorted({place * (count - 1) // (PROBED - 1) for place in range(PROBED)}) if count else []
         dataset[indices[0]]  # what opens its files at the first sample has done so
         state = state_of(dataset)
-        began = time.perf_counter()
-        first = [dataset[index] for index in indices]
-        each_s = (time.perf_counter() - began) / len(indices)
-        size = sum(map(_bytes, first)) * count // len(indices)
+        first, copies, spent, size = [], [], 0.0, 0
+        for index in indices:
+            began = time.perf_counter()
+            first.append(dataset[index])
+            spent += time.perf_counter() - began
+            size += _bytes(first[-1])  # first of all, for it says what may be kept
+            copies.append(copy.deepcopy(first[-1]))
+        each_s = spent / len(indices)
+        size = size * count // len(indices)
         again = [dataset[index] for index in indices]
         if before.moved():
             raise _UnfitError("%s draws random numbers for its samples" % name)
-        if not all(_same(self.torch, *pair) for pair in zip(first, again)):
+        if not all(_same(*pair) for pair in zip(first, copies)):
+            raise _UnfitError("%s gives the same memory again for another sample" % name)
+        if not all(_same(*pair) for pair in zip(copies, again)):
             raise _UnfitError("%s gives another sample when it is asked again" % name)
         room = memory_left() * SHARE
         if size > room:
@@ -218,14 +226,14 @@ def _bytes(sample):
     raise _UnfitError("samples hold a %s" % type(sample).__name__)
 
 
-def _same(torch, one, other):
+def _same(one, other):
     """Whether two samples are equal to the last bit; a NaN equals itself."""
     if type(one) is not type(other):
         return False
     if isinstance(one, dict):
-        return one.keys() == other.keys() and all(_same(torch, one[key], other[key]) for key in one)
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
     if isinstance(one, (list, tuple)):
-        return len(one) == len(other) and all(_same(torch, *pair) for pair in zip(one, other))
+        return len(one) == len(other) and all(_same(*pair) for pair in zip(one, other))
     if hasattr(one, "nbytes") and hasattr(one, "tobytes"):
         return one.shape == other.shape and one.dtype == other.dtype and one.tobytes() == other.tobytes()
     if hasattr(one, "element_size"):

@@ -89,6 +89,11 @@ class Counted(Numbers):
         self.last = i
         return torch.full((16,), float(i))
 data = Counted()""",
+    "gives the same memory again": """
+class Reused(Numbers):
+    buffer = torch.zeros(16)
+    def make(self, i): return self.buffer.fill_(float(i))
+data = Reused()""",
     "that may be used": """
 class Large(Numbers):
     def __len__(self): return 1 << 40
