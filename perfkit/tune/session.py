@@ -340,7 +340,7 @@ class _Session:
             "screening": self._ledger.screening,
             "trials": [_trial_row(found, search.verdicts[found.label]) for found in search.candidates],
             "together": _together_row(search),
-            "by_hand": [_by_hand_row(finding) for finding in by_hand],
+            "by_hand": [_by_hand_row(finding) for finding in by_hand if not _is_done(finding, kept)],
             "changes": asdict(changes(self._source(), self._request.target, kept)),
             "notes": [*self._notes, *search.notes],
             "steps": self._length.steps,
@@ -429,6 +429,11 @@ def _together_row(search: Search) -> Row | None:
     row = _verdict_row(verdict)
     speedup = 1 / (1 - verdict.estimate) if verdict.estimate is not None and verdict.estimate < 1 else None
     return {"fixes": [candidate.label for candidate in search.together.candidates], **row, "speedup": speedup}
+
+
+def _is_done(finding: Finding, kept: Sequence[Candidate]) -> bool:
+    """Whether a kept fix is one way of what the finding leaves to a hand: samples that are kept need no cheaper preparing."""
+    return finding.rule == "input" and any(fix.name == "sample-cache" for found in kept for fix in found.fixes)
 
 
 def _by_hand_row(finding: Finding) -> Row:

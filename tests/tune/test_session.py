@@ -101,6 +101,34 @@ def test_a_fix_for_torch_does_not_apply_to_a_script_without_it(tuned):
     assert trial["reason"] == "loader-workers is for PyTorch, which the script does not use"
 
 
+PREPARED = """
+import torch
+from torch.utils.data import DataLoader, Dataset
+torch.manual_seed(0)
+class Prepared(Dataset):
+    def __len__(self): return 320
+    def __getitem__(self, i): return torch.tensor([sum(k * i % 7 for k in range(2000)) % 10.0] * 16), i % 4
+model = torch.nn.Linear(16, 4)
+optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+loader = DataLoader(Prepared(), batch_size=16, shuffle=True)
+for epoch in range(200):
+    for x, y in loader:
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(model(x), y).backward()
+        optimizer.step()
+"""
+
+
+def test_samples_that_are_kept_are_measured_and_what_that_costs_at_first_is_told(tuned):
+    found, _ = tuned(PREPARED, "sample-cache")
+    (trial,) = found["trials"]
+    assert trial["label"] == "samples kept in memory"
+    assert trial["processes"] == 1
+    assert trial["estimate"] > 0.5
+    assert trial["loss"]["state"] == "same"
+    assert "before the first batch, in " in trial["reason"]
+
+
 RANKS = """
 import torch
 torch.manual_seed(0)
