@@ -21,12 +21,21 @@ def run(verdict, low=-0.01, high=0.01):
 
 
 def row(speedup, kept=("threads",), check=1.1, **others):
-    return {"speedup": speedup, "kept": list(kept), "checked_speedup": check, "trials": [{"verdict": "drop"}], **others}
+    whole = None if check is None else check - 0.1
+    return {
+        "speedup": speedup,
+        "kept": list(kept),
+        "checked_speedup": check,
+        "speedup_from_start": whole,
+        "trials": [{"verdict": "drop"}],
+        **others,
+    }
 
 
 def test_what_is_timed_is_the_same_lines_of_all_runs_the_first_left_out():
     slow, fast = [10.0, 11.0, 12.0, 13.0, 14.0], [5.0, 5.5, 6.0, 6.5, 7.0, 7.5, 8.0]
     assert progress.spans([slow, fast]) == [3.0, 1.5]
+    assert progress.from_start([slow, fast]) == [14.0, 7.0]
     with pytest.raises(running.ScriptFailedError, match="3 times"):
         progress.spans([slow, fast[:3]])
 
@@ -36,6 +45,12 @@ def test_lines_are_timed_as_they_come_and_a_script_that_goes_on_is_ended(tmp_pat
     found = progress.arrivals([sys.executable, "-c", code], re.compile("^step"), tmp_path, {}, limit_s=1.0, cores=1)
     assert 2 <= len(found) <= 20
     assert all(later - earlier >= 0.04 for earlier, later in itertools.pairwise(found))
+
+
+def test_one_that_tells_seldom_is_waited_for(tmp_path):
+    code = "import itertools, time\nfor i in itertools.count(): print('step', i); time.sleep(0.4)"
+    found = progress.arrivals([sys.executable, "-c", code], re.compile("^step"), tmp_path, {}, limit_s=0.6, cores=1)
+    assert len(found) >= progress.LEAST_LINES
 
 
 def test_a_script_that_fails_says_how(tmp_path):
@@ -50,6 +65,7 @@ def test_nothing_kept_counts_as_one_and_what_failed_is_named():
     found = tune_public.totals(known)
     assert (found["median_speedup"], found["median_checked_speedup"]) == (1.25, 1.0)
     assert (found["failed"], found["not_checked"], found["nothing_kept"]) == (["d"], ["e"], ["b"])
+    assert found["median_speedup_from_start"] == pytest.approx(0.9)
     assert (found["slower_by_the_check"], found["reached"], found["trials"]) == ({"c": 0.9}, False, 4)
 
 

@@ -1,5 +1,6 @@
 """The zoo: its scripts compile, its cures fit them, its rates are read as printed."""
 
+import ast
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 from zoo import running  # noqa: E402
 from zoo.cases import CASES, SCRIPTS, Case, CureDoesNotFitError, cured  # noqa: E402
+from zoo.keras_cases import KERAS_CASES  # noqa: E402
 
 from perfkit.model.records import CAUSES  # noqa: E402
 
@@ -23,12 +25,19 @@ def test_a_script_compiles_and_so_does_its_cured_twin(case):
 def test_there_are_enough_cases_and_no_script_without_one():
     assert len([case for case in CASES if not case.healthy]) >= 20
     assert len([case for case in CASES if case.healthy]) >= 5
-    assert {case.script for case in CASES} == {path.name for path in SCRIPTS.glob("*.py")}
-    assert {case.cause for case in CASES} <= {*CAUSES, "none"}
+    assert {case.script for case in (*CASES, *KERAS_CASES)} == {path.name for path in SCRIPTS.glob("*.py")}
+    assert {case.cause for case in (*CASES, *KERAS_CASES)} <= {*CAUSES, "none"}
+
+
+def test_of_keras_there_are_enough_too_and_every_cure_fits():
+    assert len([case for case in KERAS_CASES if not case.healthy]) >= 6
+    for case in KERAS_CASES:
+        assert (cured(case) == case.source()) is case.healthy
+        ast.parse(cured(case))
 
 
 def test_no_script_knows_of_perfkit():
-    assert not [case.name for case in CASES if "perfkit" in case.source()]
+    assert not [case.name for case in (*CASES, *KERAS_CASES) if "perfkit" in case.source()]
 
 
 def test_a_cure_whose_text_is_not_there_once_is_refused():
