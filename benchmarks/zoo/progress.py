@@ -20,8 +20,8 @@ LOOK_S = 0.25
 
 
 def arrivals(words, pattern, home, environment, limit_s, cores=2):
-    """Seconds since the start at which each line of stdout that holds *pattern* came; the script is ended after *limit_s*, or
-    as soon after it as it has told often enough.
+    """Seconds since the start at which each line of stdout that holds *pattern* came; the script is ended *limit_s*
+    after the first of them (what it does once before is not to eat the time), or as soon after that as it has told often enough.
 
     Raises ScriptFailedError when it fails by itself.
     """
@@ -52,8 +52,13 @@ def arrivals(words, pattern, home, environment, limit_s, cores=2):
 def _mind(process, found, started, limit_s, ended, over):
     """Ends the script when its time is over."""
     while not over.wait(LOOK_S):
-        age_s = time.perf_counter() - started
-        if age_s > limit_s and (len(found) >= LEAST_LINES or age_s > PATIENCE * limit_s):
+        now = time.perf_counter() - started
+        told_s = now - found[0] if found else 0.0
+        if (
+            (told_s > limit_s and len(found) >= LEAST_LINES)
+            or now - told_s > PATIENCE * limit_s
+            or told_s > PATIENCE * limit_s
+        ):
             ended.set()
             _end(process)
             return
