@@ -43,7 +43,7 @@ def test_what_is_timed_is_the_same_lines_of_all_runs_the_first_left_out():
 def test_lines_are_timed_as_they_come_and_a_script_that_goes_on_is_ended(tmp_path):
     code = "import itertools, time\nfor i in itertools.count(): print('step', i); print('else'); time.sleep(0.05)"
     found = progress.arrivals([sys.executable, "-c", code], re.compile("^step"), tmp_path, {}, limit_s=1.0, cores=1)
-    assert 2 <= len(found) <= 20
+    assert 2 <= len(found) <= 40
     assert all(earlier <= later for earlier, later in itertools.pairwise(found))
     assert (
         found[-1] - found[0] >= 0.04 * (len(found) - 1) - 0.2
