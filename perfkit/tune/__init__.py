@@ -11,6 +11,7 @@
     guards      whether the training is still the same training
     ledger      tune.json: everything that was measured, written after every process
     changes     the change to make in the user's code
+    document    what was found out, as the rows of tune.json
     edits/      what each fix is there: an edit where its place is certain, else the lines to write
     session     the whole: `tune(...)`
 """

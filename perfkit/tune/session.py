@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import stat
 import time
@@ -23,17 +22,17 @@ from ..model.records import Fix
 from ..runs.reader import Run
 from ..runs.store import Store
 from . import candidates as choice
-from . import figures, interrupts, ledger, plan, screen, trial
+from . import document, figures, interrupts, ledger, plan, screen, trial
 from .changes import changes
 from .screen import Screened, Screening
-from .search import SMALL, Search, Verdict
+from .search import SMALL, Search
 from .trial import Interrupted, Trial
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ..launch.request import Request
-    from ..model.records import Finding, Interval
+    from ..model.records import Finding
     from .candidates import Candidate
 
 Row = dict[str, Any]
@@ -160,12 +159,12 @@ class _Session:
         self._announce(found)
         interrupted = self._measured(search)
         search.settle()
-        document = self._document(base, search, by_hand, interrupted=interrupted)
-        self._ledger.document, self._ledger.finished = document, not interrupted
+        found_out = self._document(base, search, by_hand, interrupted=interrupted)
+        self._ledger.document, self._ledger.finished = found_out, not interrupted
         self._ledger.write()
         if self._ledger.finished and self._stdin.path.parent == self._ledger.path:
             self._stdin.path.unlink(missing_ok=True)  # the user's data: kept no longer than it is needed
-        return {"schema_version": ledger.SCHEMA_VERSION, "id": self._ledger.path.name, **document}
+        return {"schema_version": ledger.SCHEMA_VERSION, "id": self._ledger.path.name, **found_out}
 
     def _measured(self, search: Search) -> bool:
         """Measure; whether a person broke it off. Whenever that is, nothing interrupts what comes after it."""
@@ -331,31 +330,22 @@ class _Session:
     def _document(self, base: Run, search: Search, by_hand: list[Finding], *, interrupted: bool) -> Row:
         kept = search.together.candidates if search.together is not None else ()
         kept = kept if search.together is not None and search.together.verdict.state == "keep" else ()
+        measured = search.trials[trial.BASELINE]
         return {
             "path": str(self._ledger.path),
             "command": mask_command(typed(self._request)),
             "script": base.info.script,
             "interrupted": interrupted,
-            "baseline": self._baseline_row(base, search.trials[trial.BASELINE]),
+            "baseline": document.baseline(base.path.name, measured, self._read),
             "screening": self._ledger.screening,
-            "trials": [_trial_row(found, search.verdicts[found.label]) for found in search.candidates],
-            "together": _together_row(search),
-            "by_hand": [_by_hand_row(finding) for finding in by_hand if not _is_done(finding, kept)],
+            "trials": [document.of_trial(found, search.verdicts[found.label]) for found in search.candidates],
+            "together": document.together(search),
+            "by_hand": document.by_hand(by_hand, kept),
             "changes": asdict(changes(self._source(), self._request.target, kept)),
             "notes": [*self._notes, *search.notes],
             "steps": self._length.steps,
             "seconds": time.monotonic() - self._began,
             "sandbox": str(self._method.way),
-        }
-
-    def _baseline_row(self, base: Run, measured: list[Trial]) -> Row:
-        seconds = [found.figures.seconds for found in measured if found.figures.seconds]
-        return {
-            "run": base.path.name,
-            "processes": len(seconds),
-            "per": measured[0].figures.per if measured else self._read.per,
-            "seconds": math.exp(sum(map(math.log, seconds)) / len(seconds)) if seconds else self._read.seconds,
-            "steady": all(found.figures.steady for found in measured),
         }
 
     def _source(self) -> str | None:
@@ -382,68 +372,6 @@ def interrupted(root: Path) -> Row:
     if found.resume is None:
         raise UsageError(f"{found.path.name}: its command held a secret and was not kept; give the same command again")
     return found.resume
-
-
-def _trial_row(candidate: Candidate, verdict: Verdict) -> Row:
-    return {
-        "label": candidate.label,
-        "fix": _fix_row(candidate),
-        "why": candidate.why,
-        "rule": candidate.rule,
-        "predicted": asdict(candidate.predicted) if candidate.predicted is not None else None,
-        **_verdict_row(verdict),
-        "how": candidate.how,
-    }
-
-
-def _fix_row(candidate: Candidate) -> Row:
-    if candidate.fixes:
-        return asdict(candidate.fixes[0])
-    return {"name": "arguments", "parameters": dict(candidate.sets)}
-
-
-def _verdict_row(verdict: Verdict) -> Row:
-    return {
-        "measured": _interval(verdict.measured),
-        "estimate": verdict.estimate,
-        "verdict": verdict.state,
-        "reason": verdict.told,
-        "loss": asdict(verdict.loss),
-        "memory": verdict.memory,
-        "processes": verdict.processes,
-        "method": verdict.method,
-    }
-
-
-def _interval(found: Interval | None) -> Row | None:
-    """An end that nothing bounds is null: JSON has no infinity."""
-    if found is None:
-        return None
-    return {"low": found.low if math.isfinite(found.low) else None, "high": found.high if found.high < 1 else None}
-
-
-def _together_row(search: Search) -> Row | None:
-    if search.together is None:
-        return None
-    verdict = search.together.verdict
-    row = _verdict_row(verdict)
-    speedup = 1 / (1 - verdict.estimate) if verdict.estimate is not None and verdict.estimate < 1 else None
-    return {"fixes": [candidate.label for candidate in search.together.candidates], **row, "speedup": speedup}
-
-
-def _is_done(finding: Finding, kept: Sequence[Candidate]) -> bool:
-    """Whether a kept fix is one way of what the finding leaves to a hand: samples that are kept need no cheaper preparing."""
-    return finding.rule == "input" and any(fix.name == "sample-cache" for found in kept for fix in found.fixes)
-
-
-def _by_hand_row(finding: Finding) -> Row:
-    return {
-        "rule": finding.rule,
-        "title": finding.title,
-        "predicted": asdict(finding.saves),
-        "basis": finding.basis,
-        "how": finding.how,
-    }
 
 
 def _minutes(seconds: float) -> str:
