@@ -27,8 +27,6 @@ Guess = tuple[Fix, str] | None
 WORTH = 0.05
 # Steps shorter than this are of operators too small to be divided between threads.
 SHORT_STEP_S = 5e-3
-# Where cores slow each other down this much (two threads of one core, a memory bus that is full), also those of longer steps may not be.
-CROWDED, LONGER_STEP_S = 1.3, 0.1
 # More workers than this take memory and seldom help a single process.
 MOST_WORKERS = 4
 AMPERE = 8.0
@@ -244,11 +242,6 @@ def _threads(evidence: Evidence) -> Guess:
         return None
     if now > 1 and step < SHORT_STEP_S:
         return Fix(name="threads", parameters={"num_threads": 1}), "operators this small are not worth dividing"
-    crowded = ((evidence.cpu_peaks or {}).get("crowded") or {}).get("matrix", 1.0)
-    if now > 1 and crowded >= CROWDED and step < LONGER_STEP_S:
-        return Fix(
-            name="threads", parameters={"num_threads": 1}
-        ), f"work takes {crowded:.1f} times as long beside a busy core here"
     if now < cores and step >= SHORT_STEP_S:
         return Fix(name="threads", parameters={"num_threads": cores}), f"{cores} cores are free to use"
     return None

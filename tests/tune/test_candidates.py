@@ -61,10 +61,6 @@ def test_nothing_is_worth_trying_on_a_script_that_has_it_all():
         ({"torch": {"num_threads": 1}}, Fix(name="threads", parameters={"num_threads": 2})),
         ({"step_s": 0.001}, Fix(name="threads", parameters={"num_threads": 1})),
         (
-            {"step_s": 0.04, "cpu_peaks": {"crowded": {"matrix": 1.5}}},
-            Fix(name="threads", parameters={"num_threads": 1}),
-        ),
-        (
             {
                 "loader": {"num_workers": 0, "dataset": "torch.utils.data.dataset.TensorDataset"},
                 "breakdown": phases(data=0.3),
