@@ -27,6 +27,7 @@ class _Tailed:
         self._count = 0
         self._fit_at = 0.0
         self._rate = 0.0
+        self._shape = tail.SHAPE_UNKNOWN
 
     def learn(self, r: float) -> None:
         """One more innovation for the tail, unless it passed the threshold."""
@@ -50,7 +51,8 @@ class _Tailed:
         self._fit_at = self._GROWTH * self._count
         size = tail.tail_size(self._count)
         if size and self._rate > 0:
-            self.threshold = tail.threshold(heapq.nlargest(size + 1, self._largest), self._count, self._chance())
+            largest = heapq.nlargest(size + 1, self._largest)
+            self.threshold = tail.threshold(largest, self._count, self._chance(), self._shape)
 
     def _chance(self) -> float:
         """With which chance one innovation may pass the threshold."""
@@ -58,6 +60,7 @@ class _Tailed:
 
     def _refilled(self, scores: Iterable[float]) -> None:
         values = list(scores)
+        self._shape = tail.expected_shape(values)
         self._largest = heapq.nlargest(tail.MOST + 1, values)
         heapq.heapify(self._largest)
         self._count = len(values)
