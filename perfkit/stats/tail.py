@@ -47,7 +47,7 @@ def expected_shape(values: ArrayLike) -> float:
     if n < _LEAST_FOR_SHAPE:
         return SHAPE_UNKNOWN
     i = np.arange(n)
-    weighted = [x.mean()]  # probability-weighted moments
+    weighted = [float(x.mean())]  # probability-weighted moments
     weight = np.ones(n)
     for k in (1, 2, 3):
         weight = weight * (i - k + 1) / (n - k)
