@@ -37,9 +37,9 @@ class Receiver:
                 for name, value in receiver.headers.items():
                     self.send_header(name, value)
                 self.send_header("Content-Length", "0")
-                self.end_headers()
                 if receiver.answer == 200:
-                    receiver.taken.append(body)
+                    receiver.taken.append(body)  # before the sender hears of it, who may then send the next at once
+                self.end_headers()
 
             def do_GET(self):
                 receiver.seen.append(("GET", self.path))
