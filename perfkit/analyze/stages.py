@@ -69,29 +69,32 @@ def _row(name: str, calls: list[Row], whole_s: float | None) -> Row:
 
 
 def _parts(calls: Iterable[Row], whole_s: float | None) -> list[Row]:
-    """The parts of a stage's calls, added up by name and depth, in the order in which they came."""
-    found: dict[tuple[int, str], Row] = {}
+    """The parts of a stage's calls, added up by where they lie, each followed by its own parts."""
+    found: dict[tuple[str, ...], Row] = {}
     for line in calls:
         for part in line.get("parts") or ():
-            key = int(part.get("depth", 1)), str(part.get("of"))
-            known = found.setdefault(key, {"calls": 0, "ns": 0})
+            known = found.setdefault(tuple(part["path"]), {"calls": 0, "ns": 0})
             known["calls"] += part.get("calls", 1)
             known["ns"] += part.get("ns", 0)
             known["newest"] = part
-    return [
-        {
-            "name": name,
-            "kind": known["newest"].get("what"),
-            "depth": depth,
-            "calls": known["calls"],
-            "seconds": known["ns"] / 1e9,
-            "share": known["ns"] / 1e9 / whole_s if whole_s else None,
-            "cpu_seconds": None,
-            "repeated_seconds": 0.0,
-            **{key: known["newest"].get(key) for key in SIZES},
-        }
-        for (depth, name), known in found.items()
-    ]
+    # A part is noted when it ends, so after its own parts: the first of these says where it began.
+    order = {path[:size]: place for place, path in reversed(list(enumerate(found))) for size in range(1, len(path) + 1)}
+    ordered = sorted(found, key=lambda path: [order[path[:size]] for size in range(1, len(path) + 1)])
+    return [_part_row(path, found[path], whole_s) for path in ordered]
+
+
+def _part_row(path: tuple[str, ...], known: Row, whole_s: float | None) -> Row:
+    return {
+        "name": path[-1],
+        "kind": known["newest"].get("what"),
+        "depth": len(path),
+        "calls": known["calls"],
+        "seconds": known["ns"] / 1e9,
+        "share": known["ns"] / 1e9 / whole_s if whole_s else None,
+        "cpu_seconds": None,
+        "repeated_seconds": 0.0,
+        **{key: known["newest"].get(key) for key in SIZES},
+    }
 
 
 def spans(lines: Iterable[Row]) -> dict[str, tuple[NDArray[np.int64], NDArray[np.int64]]]:

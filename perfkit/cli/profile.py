@@ -80,7 +80,6 @@ def profile(kind: str, words: list[str], given: dict[str, Any]) -> int:
     from .. import api
     from ..launch import fixes
 
-    shown = {key: given[key] for key in ("json_file", "output", "quiet", "verbose", "no_color")}
     outcome = api.profile_command(
         kind,  # type: ignore[arg-type]
         words[0],
@@ -94,7 +93,7 @@ def profile(kind: str, words: list[str], given: dict[str, Any]) -> int:
         **guest_options(given),
     )
     if outcome.path is not None:
-        _show(str(outcome.path), shown)
+        _show(str(outcome.path), given)
     return outcome.exit_code
 
 
@@ -116,7 +115,7 @@ def attach(words: list[str], given: dict[str, Any]) -> int:
     except KeyboardInterrupt:
         raise click.Abort from None
     if outcome.path is not None:
-        _show(str(outcome.path), {key: given[key] for key in ("json_file", "output", "quiet", "verbose", "no_color")})
+        _show(str(outcome.path), given)
     return 0
 
 
@@ -148,11 +147,12 @@ def _announcer(*, quiet: bool) -> Any:
     return announce
 
 
-def _show(path: str, shown: dict[str, Any]) -> None:
+def _show(path: str, given: dict[str, Any]) -> None:
     """Show the run. Whatever goes wrong here is said, and does not change the exit code."""
     from .. import api
     from .show import show_run
 
+    shown = {key: given[key] for key in ("json_file", "output", "quiet", "verbose", "no_color")}
     try:
         show_run(api.load(path), json_indent=0 if shown["json_file"] == "-" else 2, set_off=True, **shown)
     except PerfkitError as error:

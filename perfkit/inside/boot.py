@@ -135,8 +135,6 @@ class _Framework:
         self._run_dir, self._boot_ns, self._watch = run_dir, boot_ns, watch
 
     def __call__(self, module, started_ns, ended_ns):
-        from ..runs.recorder import append_line, quoted
-
         try:
             from . import session
 
@@ -148,9 +146,7 @@ class _Framework:
                 import_ns=(started_ns, ended_ns),
             )
         except Exception as error:
-            reason = "the guest could not arm: %s: %s" % (type(error).__name__, error)
-            line = '{"pid": %d, "failed": %s}' % (os.getpid(), quoted(reason))
-            append_line(os.path.join(self._run_dir, layout.GUESTS), line)
+            _say_failed(self._run_dir, "the guest could not arm", error)
 
 
 class _Stages:
@@ -170,11 +166,15 @@ class _Stages:
                 self._probe = _sklearn.Probe(Stages(self._run_dir))
             self._probe.arm(module)
         except Exception as error:
-            from ..runs.recorder import append_line, quoted
+            _say_failed(self._run_dir, "stages cannot be timed", error)
 
-            reason = "stages cannot be timed: %s: %s" % (type(error).__name__, error)
-            line = '{"pid": %d, "stages_failed": %s}' % (os.getpid(), quoted(reason))
-            append_line(os.path.join(self._run_dir, layout.GUESTS), line)
+
+def _say_failed(run_dir, what, error):
+    from ..runs.recorder import append_line, quoted
+
+    reason = "%s: %s: %s" % (what, type(error).__name__, error)
+    line = '{"pid": %d, "failed": %s}' % (os.getpid(), quoted(reason))
+    append_line(os.path.join(run_dir, layout.GUESTS), line)
 
 
 def alias():

@@ -9,7 +9,7 @@ a line is written per outermost stage only. Lines of ``stages.jsonl``:
     n_jobs             of an estimator that takes it
     same               how many times before the same object has done this with the same data
     raised             class of an exception that ended it
-    parts              [{of, what, depth, calls, ns, rows, columns, rows_out, bytes, dtype, n_jobs}], outermost first
+    parts              [{path, what, calls, ns, rows, columns, rows_out, bytes, dtype, n_jobs}], path: its name below those that it is part of
     calls              where one line stands for several alike: how many, dur their sum
 """
 
@@ -93,10 +93,10 @@ class Stages:
                 with self._lock:
                     others = [stages for stages in self._of_thread.values() if stages]
                     mine = self._of_thread[thread] = []
-                    opened.root = others[0][0] if others else None
+                if others:  # of a thread that another stage has started
+                    opened.is_part_of(others[0][0])
             elif mine:
-                opened.root = mine[0]
-            opened.depth = len(mine) + (1 if opened.root is not None and not mine else 0)
+                opened.is_part_of(mine[-1])
             mine.append(opened)
             return opened
         except Exception:  # a class that does not like to be asked: it is not timed
@@ -173,13 +173,17 @@ class _Stage:
 
     def __init__(self, what, of, owner, data):
         self.what, self.of, self.owner, self.data = what, of, owner, data
-        self.root, self.depth, self.parts = None, 0, None
+        self.root, self.path, self.parts = None, (), {}
         self.sizes = _sizes(data)
         n_jobs = getattr(owner, "n_jobs", _ABSENT)
         if n_jobs is None or isinstance(n_jobs, int):
             self.sizes["n_jobs"] = n_jobs
         self.cpu_began, self.t = time.process_time_ns(), now_ns()
         self.dur = self.cpu = 0
+
+    def is_part_of(self, parent):
+        """It began within another."""
+        self.root, self.path = parent.root or parent, (*parent.path, self.of)
 
     def sized_out(self, result):
         """Rows of what came back, which of ``fit`` is the estimator itself."""
@@ -190,25 +194,20 @@ class _Stage:
 
     def add(self, part):
         """A stage within has ended."""
-        if part.depth > MOST_DEPTH:
+        if len(part.path) > MOST_DEPTH:
             return
-        if self.parts is None:
-            self.parts = {}
-        known = self.parts.get((part.depth, part.of))
+        known = self.parts.get(part.path)
         if known is None:
             if len(self.parts) >= MOST_PARTS:
                 return
-            known = self.parts[part.depth, part.of] = dict(
-                part.sizes, of=part.of, what=part.what, depth=part.depth, calls=0, ns=0
-            )
+            known = self.parts[part.path] = dict(part.sizes, path=part.path, what=part.what, calls=0, ns=0)
         known["calls"] += 1
         known["ns"] += part.dur
 
     def row(self):
         """As it is written."""
-        row = dict(self.sizes, what=self.what, of=self.of, t=self.t, dur=self.dur, cpu=self.cpu)
-        row["parts"] = sorted((self.parts or {}).values(), key=lambda part: part["depth"])
-        return row
+        parts = list(self.parts.values())
+        return dict(self.sizes, what=self.what, of=self.of, t=self.t, dur=self.dur, cpu=self.cpu, parts=parts)
 
 
 _ABSENT = object()

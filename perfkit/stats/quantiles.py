@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -51,6 +52,7 @@ def quantile(values: ArrayLike, share: float, confidence: float = 0.95) -> Quant
     )
 
 
+@cache
 def needed(share: float, sure: float = SURE, above: int = ABOVE) -> int:
     """Values that it takes to be *sure* of a percentile when *above* of them lie over it.
 

@@ -29,9 +29,8 @@ def test_stages_of_the_process_that_did_most_are_told_in_order(recorded):
 
 def test_calls_are_added_up_and_parts_follow_their_stage():
     part = {
-        "of": "Scaler.fit_transform",
+        "path": ["Scaler.fit_transform"],
         "what": "transform",
-        "depth": 1,
         "calls": 1,
         "ns": 10**8,
         "rows": 5,
@@ -51,6 +50,18 @@ def test_calls_are_added_up_and_parts_follow_their_stage():
     assert rows[0]["repeated_seconds"] == rows[0]["seconds"] == 3.0
     assert (rows[1]["share"], rows[1]["rows"], rows[1]["cpu_seconds"]) == (0.2, 6, 2.0)
     assert rows[2]["seconds"] == pytest.approx(0.2)
+
+
+def test_parts_follow_what_they_are_part_of_in_whatever_order_they_ended():
+    def part(*path):
+        return {"path": list(path), "what": "fit", "calls": 1, "ns": 10}
+
+    first = [part("A.fit", "a.fit"), part("A.fit"), part("B.fit", "b.fit"), part("B.fit")]
+    second = [part("A.fit", "later.fit"), part("A.fit"), part("B.fit")]
+    rows = stages.table([line("P.fit", 0, 100, parts=first), line("P.fit", 200, 100, parts=second)], whole_s=None)
+    assert [(row["name"], row["depth"]) for row in rows[1:]] == [
+        ("A.fit", 1), ("a.fit", 2), ("later.fit", 2), ("B.fit", 1), ("b.fit", 2),
+    ]  # fmt: skip
 
 
 def test_lines_that_stand_for_many_calls_have_no_place_in_time():

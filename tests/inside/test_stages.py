@@ -86,7 +86,7 @@ def test_the_script_computes_what_it_computes_without_us_and_its_stages_are_told
     assert names.count("StandardScaler.transform") == 3
     assert [line["same"] for line in lines if line["of"] == "StandardScaler.transform"] == [0, 1, 2]
     (fitted,) = (line for line in lines if line["of"] == "Pipeline.fit")
-    parts = {part["of"]: part for part in fitted["parts"]}
+    parts = {part["path"][-1]: part for part in fitted["parts"]}
     assert (parts["StandardScaler.fit_transform"]["rows"], parts["StandardScaler.fit_transform"]["columns"]) == (
         1797,
         64,
@@ -94,12 +94,12 @@ def test_the_script_computes_what_it_computes_without_us_and_its_stages_are_told
     assert parts["RandomForestClassifier.fit"]["columns"] == 32
     assert parts["RandomForestClassifier.fit"]["n_jobs"] == 2
     (scored,) = (line for line in lines if line["of"] == "Pipeline.score")
-    trees = next(part for part in scored["parts"] if part["of"] == "DecisionTreeClassifier.predict_proba")
+    trees = next(part for part in scored["parts"] if part["path"][-1] == "DecisionTreeClassifier.predict_proba")
     assert trees["calls"] == 10  # in threads of their own
     (broken,) = (line for line in lines if line.get("raised"))
     assert (broken["of"], broken["raised"]) == ("Halved.transform", "TypeError")
     (searched,) = (line for line in lines if line["of"] == "GridSearchCV.fit")
-    assert {part["of"]: part["calls"] for part in searched["parts"]}[
+    assert {part["path"][-1]: part["calls"] for part in searched["parts"]}[
         "LogisticRegression.fit"
     ] == 5  # 2 values × 2 folds, and the best
     assert "Pipeline.predict_proba" in names

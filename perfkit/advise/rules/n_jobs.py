@@ -18,6 +18,7 @@ import re
 from typing import Any
 
 from ...model.records import Finding, Interval
+from ..staged import outer
 from ..what_if import ms, percent
 
 NEEDS_STEPS = False
@@ -76,19 +77,12 @@ def check(
 
 def _longest(stages: list[Row]) -> Row | None:
     """The outermost of nested ones: who divides it divides what is in it."""
-    found: list[Row] = []
-    is_single, covered = False, 99
-    for row in stages:
-        if row["depth"] == 0:
-            is_single = (row["cpu_seconds"] or 0.0) <= ONE_CORE * row["seconds"]
-            covered = 99
-        if row["depth"] > covered:
-            continue
-        covered = 99
-        if is_single and _could_divide(row):
-            found.append(row)
-            covered = row["depth"]
+    found = outer(stages, lambda row, top: _is_single(top) and _could_divide(row))
     return max(found, key=lambda row: row["seconds"], default=None)
+
+
+def _is_single(top: Row) -> bool:
+    return bool((top["cpu_seconds"] or 0.0) <= ONE_CORE * top["seconds"])
 
 
 def _could_divide(row: Row) -> bool:

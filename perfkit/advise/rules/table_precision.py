@@ -15,6 +15,7 @@ import re
 from typing import Any
 
 from ...model.records import Finding, Interval
+from ..staged import outer
 from ..what_if import ms, percent
 
 NEEDS_STEPS = False
@@ -31,7 +32,8 @@ Row = dict[str, Any]
 
 def check(stages: list[Row]) -> Finding | None:
     """Judge the stages that could compute in float32."""
-    found = [row for row in _outer(stages) if row["dtype"] == "float64" and KEEPS.match(row["name"]) and row["share"]]
+    keeping = outer(stages, lambda row, _: bool(KEEPS.match(row["name"])))
+    found = [row for row in keeping if row["dtype"] == "float64" and row["share"]]
     seconds, share = sum(row["seconds"] for row in found), sum(row["share"] for row in found)
     if share < MIN_SHARE or seconds < MIN_SECONDS:
         return None
@@ -50,17 +52,3 @@ def check(stages: list[Row]) -> Finding | None:
         fix=None,
         how="X = X.astype(np.float32)   # once, before it is used",
     )
-
-
-def _outer(stages: list[Row]) -> list[Row]:
-    """Stages of the methods that are not parts of another such stage."""
-    found: list[Row] = []
-    covered = 99
-    for row in stages:
-        if row["depth"] == 0:
-            covered = 99
-        if row["depth"] > covered:
-            continue
-        covered = row["depth"] if KEEPS.match(row["name"]) else 99
-        found.append(row)
-    return found

@@ -10,13 +10,12 @@ import numpy as np
 from ..history import UNKNOWN
 from . import expectation
 from .policy import plan
+from .watch import STEP_TIME
 
 if TYPE_CHECKING:
     from ..history import History, Series
     from .base import Side
     from .expectation import Expectation
-
-STEP_TIME = "perf/step_time_s"
 
 
 def expectations(history: History) -> dict[str, Expectation]:
