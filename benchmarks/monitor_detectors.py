@@ -153,11 +153,13 @@ def from_(values, change):
     return made
 
 
+def slower(times, by):
+    """Series of step times that take so many times as long from AT on."""
+    return [{STEP: from_(t, lambda x: x.__setitem__(slice(AT, None), x[AT:] * by))} for t in times]
+
+
 def in_watch(wall, times, losses):
     """Faults planted in the series of real trainings, as the Watch tells them with its defaults (1 % in a run of any length)."""
-
-    def slower(by, times=times):
-        return [{STEP: from_(t, lambda x: x.__setitem__(slice(AT, None), x[AT:] * by))} for t in times]
 
     def ramp(t):
         return from_(t, lambda x: x.__setitem__(slice(AT, None), x[AT:] * np.linspace(1, 1.5, x.size - AT)))
@@ -173,8 +175,8 @@ def in_watch(wall, times, losses):
     rise = np.exp(np.arange(LENGTH - AT) / 25)
     lasting = ("degradation",)
     return [
-        *(planted(f"slow step x{by:g}, CPU time", slower(by), lasting) for by in (1.2, 1.5, 2.0)),
-        *(planted(f"slow step x{by:g}, wall time on a busy core", slower(by, wall), lasting) for by in (1.2, 1.5, 2.0)),
+        *(planted(f"slow step x{by:g}, CPU time", slower(times, by), lasting) for by in (1.2, 1.5, 2.0)),
+        *(planted(f"slow step x{by:g}, wall time on a busy core", slower(wall, by), lasting) for by in (1.2, 1.5, 2.0)),
         planted("drift of the step time to x1.5 in 500 steps", [{STEP: ramp(t)} for t in times], lasting),
         planted("loss spike x10, one step", [{LOSS: put(x, AT, 10 * np.median(x[AT - 50 : AT]) + 1)} for x in losses], ("anomaly",)),
         planted("divergence, x e every 25 steps", [{LOSS: put(x, slice(AT, None), x[AT:] * rise)} for x in losses],
@@ -196,11 +198,11 @@ def in_made_times(quick):
     runs = 8 if quick else 40
     made = [0.01 * np.exp(0.05 * np.sqrt(1 - 0.09) * autoregressive(0.3)(seed, LENGTH)) for seed in range(runs)]
 
-    def slower(by):
-        return [{STEP: from_(t, lambda x: x.__setitem__(slice(AT, None), x[AT:] * by))} for t in made]
-
     return [
-        *(planted(f"slow step x{by:g}, made times", slower(by), ("degradation",)) for by in (1.03, 1.1, 1.2, 1.5, 2.0)),
+        *(
+            planted(f"slow step x{by:g}, made times", slower(made, by), ("degradation",))
+            for by in (1.03, 1.1, 1.2, 1.5, 2.0)
+        ),
         planted("nothing, made times", [{STEP: t} for t in made], ("degradation", "anomaly")),
     ]
 

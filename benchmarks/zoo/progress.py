@@ -52,13 +52,8 @@ def arrivals(words, pattern, home, environment, limit_s, cores=2):
 def _mind(process, found, started, limit_s, ended, over):
     """Ends the script when its time is over."""
     while not over.wait(LOOK_S):
-        now = time.perf_counter() - started
-        told_s = now - found[0] if found else 0.0
-        if (
-            (told_s > limit_s and len(found) >= LEAST_LINES)
-            or now - told_s > PATIENCE * limit_s
-            or told_s > PATIENCE * limit_s
-        ):
+        since_s = time.perf_counter() - started - (found[0] if found else 0.0)
+        if since_s > PATIENCE * limit_s or (len(found) >= LEAST_LINES and since_s > limit_s):
             ended.set()
             _end(process)
             return
