@@ -21,8 +21,8 @@ class Faulty(MLPClassifier):
 
     def partial_fit(self, X, y, classes=None):  # noqa: N803 - scikit-learn's own name
         self.calls += 1
-        if self.fault == "slow" and self.calls > 150:
-            time.sleep(0.05)  # as if a neighbour had taken the processor
+        if self.fault == "slow":  # as if each epoch waited for a disk, and then for one that others use too
+            time.sleep(0.02 if self.calls <= 150 else 0.3)
         return super().partial_fit(X, y, classes=classes)
 
     def predict_proba(self, X):  # noqa: N803
@@ -42,7 +42,7 @@ def main():
         (256 if fault == "overfit" else 16,), learning_rate_init=0.01 if fault == "overfit" else 0.001, random_state=0
     )
     monitor = ModelMonitor(model, alerts="default")
-    epochs = {"slow": 200, "overfit": 80}.get(fault, 40)
+    epochs = {"slow": 180, "overfit": 80}.get(fault, 40)
     monitor.fit(x, y, validation_data=(held_x, held_y), epochs=epochs)
 
     told = [event for event in monitor.history.events if event.severity != "info"]

@@ -215,9 +215,12 @@ class Watcher(Surroundings):
 
     def _judge(self, now: float) -> None:
         """The state, and what a change of it brings about."""
+        state = self._look_at_health()
+        if state == "hanging" != self._state:
+            # What was read last may be as old as the pace lets it be: nothing hangs of which there is news.
+            self._take_news(now)
+            state = self._look_at_health()
         expected = self.progress.expected(time.monotonic_ns(), time.time_ns())
-        self.health.complete = expected.steps is not None and self.steps.count >= expected.steps
-        state = self.health.look(time.monotonic_ns())
         if state != self._state:
             before, self._state = self._state, state
             if state == "hanging":
@@ -234,6 +237,11 @@ class Watcher(Surroundings):
         # A hang is told once it is known where it hangs.
         if self._dump is None and self._every("status", HEARTBEAT_S, now):
             self._say_status(f"{self.health.hang}{self._hang_at}" if self.health.hang else "", expected.end_ns)
+
+    def _look_at_health(self) -> RunState:
+        expected = self.progress.expected(time.monotonic_ns(), time.time_ns())
+        self.health.complete = expected.steps is not None and self.steps.count >= expected.steps
+        return self.health.look(time.monotonic_ns())
 
     # -- a hang
 

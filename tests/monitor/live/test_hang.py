@@ -1,5 +1,8 @@
 """A loop that stands still is told once, with where it stands; it is told again when it goes on."""
 
+import subprocess
+import sys
+
 from perfkit.monitor.live.health import Health
 
 S = 1_000_000_000
@@ -28,6 +31,16 @@ def test_a_deadlock_is_a_hang_with_its_stacks_and_ends_when_steps_go_on(monitore
     assert monitored.alerts() == ["hang"]
     assert monitored.alerts("resolved") == ["hang"]
     assert monitored.standing.step == 60
+
+
+def test_steps_that_have_not_been_read_yet_are_no_hang(monitored):
+    slow = "from perfkit.monitor.live import pace; pace.SHORTEST_S = pace.LONGEST_S = 3.0; from perfkit.cli.main import main; main()"
+    argv = monitored.argv("steps(600)", "--hang-after", "1.5")
+    command = [sys.executable, "-c", slow, *argv[argv.index("monitor") :]]
+    done = subprocess.run(command, cwd=monitored.folder, env=monitored.environ, timeout=120, check=False)
+    assert done.returncode == 0
+    assert "hanging" not in [status.state for status in monitored.record.statuses]
+    assert monitored.standing.step == 600
 
 
 def test_the_limit_is_the_longer_of_the_time_asked_and_twenty_usual_steps():
