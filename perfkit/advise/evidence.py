@@ -405,6 +405,45 @@ class Evidence(AroundFacts, DeviceFacts):
         return seen.torch(self._last_fact("torch", "torch was not seen"), self.need("lead"))
 
     @lazy
+    def tensorflow(self) -> Row:
+        """Settings of TensorFlow: version, intra_op_threads and inter_op_threads (0: as many as cores), jit, run_functions_eagerly, onednn."""
+        return self._last_fact("tensorflow", "TensorFlow was not seen")
+
+    @lazy
+    def keras(self) -> Row:
+        """Settings of Keras: version, backend, floatx, policy (of mixed precision), image_data_format."""
+        return self._last_fact("keras", "Keras was not seen")
+
+    @lazy
+    def compiled_model(self) -> Row:
+        """The largest Keras model of fit, evaluate or predict: class, run_eagerly, jit_compile, steps_per_execution, parameters,
+        dtypes, layers (by class), policies, optimizer.
+        """
+        found = self.need("lead").facts_of("compiled_model")
+        if not found:
+            raise Unavailable("no model of Keras' fit, evaluate or predict was seen")
+        return dict(_most(found, "parameters"))
+
+    @lazy
+    def batches(self) -> Row:
+        """What feeds Keras' fit (the first such iterator of the run, evaluate or predict where there was no fit): adapter, batch_size,
+        num_batches, dataset, pipeline (of tf.data: its stages, the last one first), workers and use_multiprocessing (of a PyDataset).
+        """
+        found = self.need("lead").facts_of("batches")
+        if not found:
+            raise Unavailable("no batches of Keras' own were seen")
+        return dict(found[0])
+
+    @lazy
+    def traced(self) -> list[Row]:
+        """How often each tf.function was traced: [{name, count}]; empty where none was."""
+        self.need("tensorflow")
+        counts: dict[str, int] = {}
+        for fact in self.need("lead").facts_of("traced"):
+            counts[fact["name"]] = max(counts.get(fact["name"], 0), fact["count"])
+        return [{"name": name, "count": count} for name, count in counts.items()]
+
+    @lazy
     def loader(self) -> Row:
         """The DataLoader of the training, of several the one that is waited for most: class, num_workers, batch_size, length …"""
         return dict(self.need("loader_group")[0])

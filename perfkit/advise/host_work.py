@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-COMPUTE_PHASES = ("forward", "backward", "optimizer")
+COMPUTE_PHASES = ("forward", "backward", "optimizer", "function")
 
 
 def is_on_cpu(model: Mapping[str, Any] | None) -> bool:

@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 Pools = dict[str, float]
 
-COMPUTE = ("forward", "backward", "optimizer")
+COMPUTE = ("forward", "backward", "optimizer", "function")
 MATRIX = ("matmul", "convolution", "attention")
 IDLE = ("input", "launch", "sync", "copy", "communication", "other")
 #: Every pool there can be.
-POOLS = ("data", "forward", "backward", "optimizer", "matrix", "device", "launch", "sync", "copy", "communication",
+POOLS = ("data", "forward", "backward", "optimizer", "function", "callbacks", "matrix", "device", "launch", "sync", "copy", "communication",
          "evaluation", "checkpoint", "logging", "other")  # fmt: skip
 
 # Where a gain comes from unless its finding says so itself, by cause.
 _OF_CAUSE = {
     "input": ("data",), "transfer": ("copy",), "launch": ("launch", *COMPUTE), "sync": ("sync",),
-    "precision": ("matrix", "forward", "backward"), "batch": ("launch", *COMPUTE),
+    "precision": ("matrix", "forward", "backward", "function"), "batch": ("launch", *COMPUTE),
     "threads": COMPUTE, "python": (*COMPUTE, "launch", "other"), "optimizer": ("optimizer",),
-    "compile": ("device", "launch", "forward", "backward"), "kernel": ("matrix", "device", "forward", "backward"),
+    "compile": ("device", "launch", "forward", "backward", "function"), "kernel": ("matrix", "device", "forward", "backward", "function"),
     "evaluation": ("evaluation",), "checkpoint": ("checkpoint",), "logging": ("logging",),
     "communication": ("communication",),
 }  # fmt: skip

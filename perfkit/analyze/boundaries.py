@@ -1,4 +1,4 @@
-"""Where steps end: from what the user said, else the optimizers, else backward passes, else the model's calls."""
+"""Where steps end: from what the user said, else functions that do a step in one, else the optimizers, else backward passes, else the model's calls."""
 
 from __future__ import annotations
 
@@ -20,10 +20,12 @@ class Segment:
     """One of the script's loops: ends of its steps, and where its first step begins; times in ns."""
 
     mode: Literal["training", "inference"]
-    #: What ended the steps: "perfkit.step", "--step-on", "optimizer", "backward", "model call".
+    #: What ended the steps: "perfkit.step", "--step-on", "train function", "optimizer", "backward", "predict function", "model call".
     by: str
     start_ns: int
     ends_ns: Ints
+    #: Which call each step belongs to, where one call makes several: their ends are evenly spaced, and the call's time is divided evenly.
+    calls: Ints | None = None
 
 
 def segments(found: Marks) -> list[Segment]:
@@ -32,18 +34,58 @@ def segments(found: Marks) -> list[Segment]:
     if len(said):
         by = "perfkit.step" if (said.obj == 0).any() else "--step-on"
         ends = said.time_ns[said.obj == (0 if by == "perfkit.step" else 1)]
-        mode: Literal["training", "inference"] = "training" if _trains(found) else "inference"
+        mode: Literal["training", "inference"] = "training" if trains(found) else "inference"
         return [Segment(mode=mode, by=by, start_ns=_loop_start(found, None, int(ends[0])), ends_ns=ends)]
+    if len(training := steps_in_one(found, marks.ROLE_TRAIN)):
+        return _by_function(found, training, "training")
     optimizers = intervals(found, marks.OPTIMIZER_ENTER)
     if len(optimizers):
         return _by_optimizer(found, optimizers)
     if len(found.of(marks.BACKWARD_EXIT)):
         return _by_backward(found)
+    for role in (marks.ROLE_PREDICT, marks.ROLE_EVALUATE):
+        if len(predicting := steps_in_one(found, role)):
+            return _by_function(found, predicting, "inference")
     return _by_call(found)
 
 
-def _trains(found: Marks) -> bool:
-    return bool(np.isin(found.kind, (marks.OPTIMIZER_EXIT, marks.BACKWARD_EXIT)).any())
+def trains(found: Marks) -> bool:
+    """Whether these marks are of a training."""
+    functions = found.of(marks.FUNCTION_ENTER)
+    return bool(
+        np.isin(found.kind, (marks.OPTIMIZER_EXIT, marks.BACKWARD_EXIT)).any()
+        or (functions.a == marks.ROLE_TRAIN).any()
+    )
+
+
+def steps_in_one(found: Marks, role: int) -> Intervals:
+    """Calls of functions that have made steps in that role."""
+    functions = intervals(found, marks.FUNCTION_ENTER)
+    return functions.where((functions.enter_a == role) & (functions.exit_b > 0))
+
+
+def _by_function(found: Marks, functions: Intervals, mode: Literal["training", "inference"]) -> list[Segment]:
+    by = "train function" if mode == "training" else "predict function"
+    made = []
+    previous_end: int | None = None
+    for part in _groups(functions.obj):
+        closing = part[cycle_ends(functions.obj[part])]
+        if closing.size:
+            start = _loop_start(found, previous_end, int(functions.start_ns[part][0]) + 1)
+            ends, calls = divided(start, functions.end_ns[closing], functions.exit_b[closing])
+            made.append(Segment(mode=mode, by=by, start_ns=start, ends_ns=ends, calls=calls))
+            previous_end = int(ends[-1])
+    return made
+
+
+def divided(start_ns: int, ends: Ints, steps: Ints) -> tuple[Ints, Ints | None]:
+    """Ends of steps, evenly spaced between the ends of calls that make several; and which call each belongs to, if any does."""
+    if (steps <= 1).all():
+        return ends, None
+    calls = np.repeat(np.arange(ends.size), steps)
+    begun = np.concatenate(([start_ns], ends[:-1]))
+    nth = np.arange(calls.size) - np.repeat(np.cumsum(steps) - steps, steps) + 1
+    return begun[calls] + (ends - begun)[calls] * nth // steps[calls], calls
 
 
 def _by_optimizer(found: Marks, steps: Intervals) -> list[Segment]:
@@ -134,7 +176,9 @@ def _loop_start(found: Marks, after_ns: int | None, before_ns: int) -> int:
     whichever of them came first.
     """
     candidates = []
-    openings = (marks.LOADER_START_ENTER, marks.LOADER_ENTER, marks.ZERO_GRAD_ENTER, marks.FORWARD_ENTER)
+    openings = (
+        marks.LOADER_START_ENTER, marks.LOADER_ENTER, marks.ZERO_GRAD_ENTER, marks.FORWARD_ENTER, marks.FUNCTION_ENTER,
+    )  # fmt: skip
     for kind in openings:
         times = found.time_ns[found.kind == kind]
         times = times[(times > (after_ns if after_ns is not None else -1)) & (times < before_ns)]

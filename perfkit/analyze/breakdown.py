@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 #: Phases of a step in the order of a step; the columns of the steps table less "_ns".
 STEP_PHASES = (
-    "data", "prepare", "forward", "backward", "optimizer", "evaluation", "checkpoint", "logging", "perfkit", "other",
+    "data", "prepare", "forward", "backward", "optimizer", "function", "callbacks", "evaluation", "checkpoint", "logging", "perfkit",
+    "other",
 )  # fmt: skip
 
 #: What the whole run's breakdown calls a kind of stage, where that is another word.
@@ -256,15 +257,15 @@ def _first_armed_pid(guests: Sequence[dict[str, Any]]) -> int | None:
 
 
 def _imports_end(started: int, pid: int | None, guests: Sequence[dict[str, Any]]) -> int | None:
-    """The end of torch's import; without torch, of the last library that is watched for stages."""
+    """The end of the last framework's import; without a framework, of the last library that is watched for stages."""
     last = max(
         (int(guest["stages_ns"]) for guest in guests if guest.get("pid") == pid and "stages_ns" in guest), default=None
     )
-    for guest in guests:
-        span = guest.get("torch_import_ns")
-        if guest.get("pid") == pid and span and span[1] > started:
-            return int(span[1])
-    return last
+    own = [guest for guest in guests if guest.get("pid") == pid]
+    # The second name is that of recordings made before other frameworks than torch were known.
+    spans = [guest.get("import_ns") or guest.get("torch_import_ns") or (0, 0) for guest in own]
+    ended = [int(span[1]) for span in spans if span[1] > started]
+    return max(ended, default=last)
 
 
 def _warm_and_steady(steps: pl.DataFrame) -> tuple[Spans, Spans]:
@@ -297,6 +298,10 @@ def _evaluations(found: Marks) -> Spans:
     calls, backward = intervals(found, marks.FORWARD_ENTER), intervals(found, marks.BACKWARD_ENTER)
     empty: Ints = np.zeros(0, dtype=np.int64)
     loops = segments(found)
+    functions = intervals(found, marks.FUNCTION_ENTER)
+    if (functions.enter_a == marks.ROLE_TRAIN).any():
+        evaluating = functions.where(functions.enter_a == marks.ROLE_EVALUATE)
+        return evaluating.start_ns, evaluating.end_ns
     if not len(backward) or not len(calls) or not loops:
         return empty, empty
     horizon = int(found.time_ns[-1]) + 1

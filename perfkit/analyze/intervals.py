@@ -65,7 +65,9 @@ def decode(raw: Ints) -> Marks:
     threads = tags >> 32
     kinds = tags & 0xFF
     keep = np.ones(len(raw), dtype=bool)
-    stepping = np.isin(kinds, (marks.OPTIMIZER_EXIT, marks.FORWARD_EXIT, marks.BACKWARD_EXIT, marks.STEP))
+    stepping = np.isin(
+        kinds, (marks.OPTIMIZER_EXIT, marks.FORWARD_EXIT, marks.BACKWARD_EXIT, marks.STEP, marks.FUNCTION_EXIT)
+    )
     if stepping.any() and np.unique(threads).size > 1:
         main = np.bincount(threads[stepping]).argmax()
         keep = threads == main

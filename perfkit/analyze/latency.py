@@ -23,16 +23,19 @@ def latency(lead: pl.DataFrame) -> Row | None:
     """Of the leading segment of an inference: ``calls``, a percentile each (value, low, high in s, count, needed, enough), ``first_call_s``,
     ``between_s`` (median from the end of a call to the next one's start) and ``by_batch``. None of a training and without steady calls.
 
-    A call is the outermost model's, as the host sees it: on a GPU it ends when its kernels are queued, not when they are done.
+    A call is the outermost model's (Keras: of its predict function), as the host sees it: on a GPU it ends when its kernels are queued, not when they are done.
     """
     if not len(lead) or lead["mode"][0] != "inference":
         return None
-    steady = lead.filter(lead["steady"] & lead["forward_ns"].is_not_null())
+    in_one = lead["function_ns"].null_count() < len(lead)
+    call = lead["function_ns"] + lead["forward_ns"].fill_null(0) if in_one else lead["forward_ns"]
+    lead = lead.with_columns(call.alias("call_ns"))
+    steady = lead.filter(lead["steady"] & lead["call_ns"].is_not_null())
     if not len(steady):
         return None
-    calls = steady["forward_ns"].to_numpy() / 1e9
-    between = (steady["wall_ns"] - steady["forward_ns"]).to_numpy() / 1e9
-    first = lead["forward_ns"][0]
+    calls = steady["call_ns"].to_numpy() / 1e9
+    between = (steady["wall_ns"] - steady["call_ns"]).to_numpy() / 1e9
+    first = lead["call_ns"][0]
     return {
         "calls": len(calls),
         **{name: _figure(calls, share) for name, share in SHARES.items()},
@@ -55,7 +58,7 @@ def _by_batch(steady: pl.DataFrame) -> list[Row]:
     ):
         if len(part) < LEAST_CALLS:
             continue
-        calls = part["forward_ns"].to_numpy() / 1e9
+        calls = part["call_ns"].to_numpy() / 1e9
         p50, p99 = quantile(calls, 0.5), quantile(calls, 0.99)
         rows.append(
             {"samples": int(size), "calls": len(calls), "p50_s": p50.value, "p99_s": p99.value if p99.enough else None}

@@ -13,7 +13,7 @@ from .intervals import Intervals, Ints, Marks, intervals, union
 # Lightning) forward and backward lie inside the optimizer's step, and zero_grad may lie inside forward.
 PHASES = (
     "window", "perfkit", "checkpoint", "logging", "evaluation", "data", "backward", "zero_grad", "clip", "forward", "optimizer",
-    "prepare",
+    "function", "prepare", "callbacks",
 )  # fmt: skip
 
 # The optimizer's step begins at the end of backward where nothing but so little time lies between: it is the way into the
@@ -44,20 +44,31 @@ def _claims(found: Marks, segment: Segment, edges: Ints) -> dict[str, Spans]:
         np.concatenate((kinds["loader"].start_ns, starting.start_ns)),
         np.concatenate((kinds["loader"].end_ns, starting.end_ns)),
     )
+    functions = intervals(found, marks.FUNCTION_ENTER)
+    evaluated = functions.enter_a == marks.ROLE_EVALUATE
     evaluating = evaluation_calls(kinds["forward"], kinds["backward"], edges) if segment.mode == "training" else None
+    evaluation = evaluation_spans(found, kinds["forward"], evaluating, edges)
+    if segment.mode == "training":
+        evaluation = union(
+            np.concatenate((evaluation[0], functions.start_ns[evaluated])),
+            np.concatenate((evaluation[1], functions.end_ns[evaluated])),
+        )
+        functions = functions.where(~evaluated)
     forward = forward_spans(kinds["forward"], kinds["backward"], edges, evaluating)
     return {
         "window": windows(found),
         "perfkit": own_spans(found),
         "checkpoint": _spans(found, marks.SAVE_ENTER),
         "logging": _spans(found, marks.LOG_ENTER),
-        "evaluation": evaluation_spans(found, kinds["forward"], evaluating, edges),
+        "evaluation": evaluation,
         "data": data,
         "backward": (kinds["backward"].start_ns, kinds["backward"].end_ns),
         "zero_grad": _spans(found, marks.ZERO_GRAD_ENTER),
         "clip": _spans(found, marks.CLIP_ENTER),
         "optimizer": _optimizer_spans(found, kinds["optimizer"], kinds["forward"]),
         "forward": forward,
+        "function": (functions.start_ns, functions.end_ns),
+        "callbacks": _spans(found, marks.CALLBACK_ENTER),
         "prepare": _prepare_spans(kinds["loader"], forward[0], edges),
     }
 
@@ -75,10 +86,11 @@ def windows(found: Marks) -> Spans:
 
 def own_spans(found: Marks) -> Spans:
     """What perfkit itself did after the ends of steps, each told by the mark of the next end."""
-    ends = _told_by(found.of(marks.OPTIMIZER_EXIT, marks.STEP))
-    calls = found.of(marks.FORWARD_ENTER, marks.FORWARD_EXIT)
-    before = _told_by(calls, calls.kind == marks.FORWARD_ENTER)
-    return union(np.concatenate((ends[0], before[0])), np.concatenate((ends[1], before[1])))
+    told = [_told_by(found.of(marks.OPTIMIZER_EXIT, marks.STEP))]
+    for enter in (marks.FORWARD_ENTER, marks.FUNCTION_ENTER):
+        calls = found.of(enter, enter + 1)
+        told.append(_told_by(calls, calls.kind == enter))
+    return union(np.concatenate([starts for starts, _ in told]), np.concatenate([ends for _, ends in told]))
 
 
 def _told_by(ends: Marks, telling: NDArray[np.bool_] | None = None) -> Spans:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 STEPS_AFTER_WINDOW = 1
 # What cannot be told of a step of which only the ends and the batches were marked.
 DETAILS = ("prepare", "forward", "backward", "optimizer", "other")
+#: What ends the steps of loops whose work is done in one function; and the phases that such a function may tell of inside, by their marks.
+FUNCTIONS = ("train function", "predict function")
+INSIDE = {"forward": marks.FORWARD_ENTER, "backward": marks.BACKWARD_ENTER, "optimizer": marks.OPTIMIZER_ENTER}
 # A stack sampler disturbs a step little, a trace window much: sampled steps are set aside only where this many others remain
 # (a script whose steps all fall into the first half second still has a step time).
 ENOUGH_UNDISTURBED = 8
@@ -66,14 +69,16 @@ def _segment_columns(
     found: Marks, segment: Segment, number: int, excluded: Sequence[tuple[int, int]]
 ) -> dict[str, NDArray[Any]]:
     edges = np.concatenate(([segment.start_ns], segment.ends_ns))
-    totals = phase_totals(found, segment)
+    totals = {phase: _evened(total, segment.calls) for phase, total in phase_totals(found, segment).items()}
     wall = np.diff(edges)
     duration = wall - totals["window"] - totals["evaluation"] - totals["checkpoint"]
     traced = _disturbed(edges, found, excluded)
     detailed = _count_in(edges, sparse_ends(found)) == 0
     loader = intervals(found, marks.LOADER_ENTER)
     has_loader = bool(len(loader)) and bool(((loader.start_ns >= edges[0]) & (loader.start_ns <= edges[-1])).any())
-    samples, tokens = _processed(found, segment, edges, loader if has_loader else None)
+    samples, tokens = (
+        _evened(counted, segment.calls) for counted in _processed(found, segment, edges, loader if has_loader else None)
+    )
     columns: dict[str, NDArray[Any]] = {
         "segment": np.full(wall.size, number),
         "mode": np.full(wall.size, segment.mode),
@@ -90,9 +95,35 @@ def _segment_columns(
     }
     for phase, total in totals.items():
         columns[f"{phase}_ns"] = _only(detailed, total) if phase in DETAILS else total
-    if not has_loader:
-        columns["data_ns"] = columns["prepare_ns"] = np.full(wall.size, np.nan)
+    for phase in _untold(found, segment, has_loader):
+        columns["other_ns"] = columns["other_ns"] + totals[phase]
+        columns[f"{phase}_ns"] = np.full(wall.size, np.nan)
     return columns
+
+
+def _untold(found: Marks, segment: Segment, has_loader: bool) -> list[str]:
+    """Phases of which this loop's marks can tell nothing; what little they hold (a dataset that is begun) counts as other."""
+    untold = [] if has_loader else ["data", "prepare"]
+    if segment.by in FUNCTIONS:
+        untold += [phase for phase, enter in INSIDE.items() if not (found.kind == enter).any()]
+    elif not (found.kind == marks.FUNCTION_ENTER).any():
+        untold += ["function"]
+    return untold if (found.kind == marks.CALLBACK_ENTER).any() else [*untold, "callbacks"]
+
+
+def _evened(totals: NDArray[Any], calls: Ints | None) -> NDArray[Any]:
+    """Divided evenly among the steps of one call, in whole numbers that add up to the same; NaN where a call has none that is known."""
+    if calls is None:
+        return totals
+    parts: NDArray[Any]
+    known = ~np.isnan(totals.astype(np.float64))
+    sums = np.bincount(calls, weights=np.where(known, totals, 0).astype(np.float64)).astype(np.int64)[calls]
+    count = np.bincount(calls)
+    before = np.arange(calls.size) - (np.cumsum(count) - count)[calls]
+    parts = sums * (before + 1) // count[calls] - sums * before // count[calls]
+    if totals.dtype != np.float64:
+        return parts
+    return np.where(np.bincount(calls, weights=known)[calls] > 0, parts, np.nan)
 
 
 def of_loop(found: Marks, loop: Segment) -> dict[str, NDArray[Any]]:
@@ -159,7 +190,10 @@ def _sum_in(edges: Ints, times: Ints, values: Ints) -> NDArray[np.float64]:
 def _processed(
     found: Marks, segment: Segment, edges: Ints, loader: Intervals | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Samples and tokens of each step: from the loader's batches, else from the inputs of the model's calls."""
+    """Samples and tokens of each step: from what functions say that do a step in one, the loader's batches, or the inputs of the model's calls."""
+    if len(functions := _counted(found, segment.mode)):
+        functions = _most_called(functions, edges)
+        return _sum_in(edges, functions.end_ns, functions.exit_a), np.full(edges.size - 1, np.nan)
     calls = intervals(found, marks.FORWARD_ENTER)
     backward = intervals(found, marks.BACKWARD_ENTER)
     evaluating = evaluation_calls(calls, backward, edges) if segment.mode == "training" else None
@@ -178,6 +212,13 @@ def _processed(
     return samples, _sum_in(edges, source.end_ns, source.exit_b)
 
 
+def _counted(found: Marks, mode: str) -> Intervals:
+    """Calls of functions that do a step in one, where their batches are known."""
+    functions = intervals(found, marks.FUNCTION_ENTER)
+    training = functions.enter_a == marks.ROLE_TRAIN
+    return functions.where((training if mode == "training" else ~training) & (functions.exit_a >= 0))
+
+
 def samples_from(recording: RankRecording) -> str | None:
     """What the samples of the steps were counted from; None where there was nothing to count."""
     found = decode(recording.marks)
@@ -185,6 +226,8 @@ def samples_from(recording: RankRecording) -> str | None:
     if not loops:
         return None
     first, last = min(loop.start_ns for loop in loops), max(int(loop.ends_ns[-1]) for loop in loops)
+    if len(_counted(found, loops[0].mode)):
+        return "the batches of Keras' own iterator: first dimension of the first array"
     loader = intervals(found, marks.LOADER_ENTER)
     if ((loader.exit_a >= 0) & (loader.end_ns > first) & (loader.end_ns <= last)).any():
         return "the DataLoader's batches: first dimension of the first tensor"

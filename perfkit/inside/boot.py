@@ -32,7 +32,8 @@ def boot():
     started_ns = time.monotonic_ns()
     _say_hello(run_dir, started_ns)
     watch = ImportWatch()
-    watch.when("torch", _Framework(run_dir, started_ns, watch))
+    for framework in ("torch", "tensorflow", "keras"):
+        watch.when(framework, _Framework(run_dir, started_ns, watch, framework))
     stages = _Stages(run_dir)
     for name in _Stages.MODULES:
         watch.when(name, stages)
@@ -129,10 +130,10 @@ class ImportWatch:
 
 
 class _Framework:
-    """Arms the session when torch has been imported."""
+    """Arms the session when a framework has been imported."""
 
-    def __init__(self, run_dir, boot_ns, watch):
-        self._run_dir, self._boot_ns, self._watch = run_dir, boot_ns, watch
+    def __init__(self, run_dir, boot_ns, watch, name):
+        self._run_dir, self._boot_ns, self._watch, self._name = run_dir, boot_ns, watch, name
 
     def __call__(self, module, started_ns, ended_ns):
         try:
@@ -144,6 +145,7 @@ class _Framework:
                 self._watch,
                 boot_ns=self._boot_ns,
                 import_ns=(started_ns, ended_ns),
+                framework=self._name,
             )
         except Exception as error:
             _say_failed(self._run_dir, "the guest could not arm", error)

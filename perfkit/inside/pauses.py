@@ -21,9 +21,10 @@ _STDLIB, _OURS = (os.path.dirname(os.path.abspath(path)) + os.sep for path in (o
 
 def arm(session):
     """Note the collections of this process from now on."""
-    pauses = _Pauses(session)
-    gc.callbacks.append(pauses)
-    session.undo.append(("pauses", pauses.remove))
+    if not any(isinstance(callback, _Pauses) for callback in gc.callbacks):
+        pauses = _Pauses(session)
+        gc.callbacks.append(pauses)
+        session.undo.append(("pauses", pauses.remove))
     # A collection may begin while a compiled model runs, and what it calls back would be compiled as well.
     for function in (_Pauses.__call__, _Pauses._note, _caller) if hasattr(session, "calls") else ():
         session.calls.never_compile(function)

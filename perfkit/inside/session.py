@@ -10,6 +10,8 @@ import os
 import sys
 import time
 from collections import deque
+from functools import partial
+from importlib import import_module
 from threading import get_ident
 
 from ..model import marks
@@ -31,7 +33,9 @@ SHORT_STEP_NS = 1_000_000
 DETAIL_EVERY = 8  # as device_clock.EVERY, so that a step with events is marked in full
 
 # What ends a step, from the weakest evidence to the strongest.
-CLOCKS = (None, "inference", "backward", "optimizer", "user")
+CLOCKS = (None, "inference", "backward", "optimizer", "function", "user")
+#: The framework that has been imported, and the probe that arms then.
+PROBES = {"torch": "_torch", "tensorflow": "_tensorflow", "keras": "_keras"}
 
 now_ns = time.monotonic_ns
 current = None  # the Session of this process, once armed
@@ -67,7 +71,7 @@ class Session:
         self.roots = self.window = None  # set by the framework's probe
         self.make_device_clock = None  # callable giving a DeviceClock once the device is in use, set by the probe
         self.device_clock = None
-        self.describe_framework = None  # callable: the framework's settings as a fact, set by the probe
+        self.describers = []  # callables: a framework's settings as a fact, set by its probe
         self.memory_peaks = None  # callable: device index -> (allocated, reserved), set by the probe
         self.undo = []  # (name, function) pairs, newest last
         self.trial = None  # inside.trial.Trial where this process is to stop itself
@@ -222,9 +226,9 @@ class Session:
 
     def _describe_framework(self):
         """Settings as they are when the steps begin; again at the end, since a script may change them."""
-        if self.describe_framework is not None:
+        for describe in self.describers:
             try:
-                self.fact(**self.describe_framework())
+                self.fact(**describe())
             except Exception as error:
                 self.broke("facts", error)
 
@@ -392,22 +396,27 @@ def open_session(run_dir, option_text, watch):
     return session
 
 
-def arm(run_dir, option_text, watch, boot_ns=0, import_ns=(0, 0)):
+def arm(run_dir, option_text, watch, boot_ns=0, import_ns=(0, 0), framework="torch"):
     """Arm the probes of the framework that has just been imported, and say so in guests.jsonl."""
     started = now_ns()
     session = open_session(run_dir, option_text, watch)
-    from .probes import _torch
+    probe = import_module("%s.probes.%s" % (__package__, PROBES[framework]))
+    session.armed += probe.arm(session, watch)
+    if framework == "torch":
+        _arm_for_torch(session, watch)
+    session.startup_ns += now_ns() - started
+    _shake_hands(session, boot_ns, started, import_ns, framework)
+    return session
 
-    session.armed += _torch.arm(session, watch)
+
+def _arm_for_torch(session, watch):
+    """What else was asked for, of which only torch is capable."""
     if session.options.fixes:
         session.armed += _arm_fixes(session, watch)
     if session.options.trial_steps:
         session.armed += _arm_trial(session, watch)  # after the fixes: its losses are those that the script means
     if session.options.stream:
         session.armed += _arm_stream(session, watch)
-    session.startup_ns += now_ns() - started
-    _shake_hands(session, boot_ns, started, import_ns)
-    return session
 
 
 def _arm_stream(session, watch):
@@ -466,7 +475,7 @@ def open_from_environment():
     if run_dir and current is None:
         session = open_session(run_dir, os.environ.get("PERFKIT_GUEST_OPTIONS", ""), None)
         session.armed.append("step")
-        _shake_hands(session, 0, session.armed_ns, (0, 0))
+        _shake_hands(session, 0, session.armed_ns, (0, 0), None)
 
 
 def start(run_dir, option_text=""):
@@ -478,10 +487,17 @@ def start(run_dir, option_text=""):
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")
     watch = ImportWatch()
     sys.meta_path.insert(0, watch)
-    if "torch" in sys.modules:
-        return arm(run_dir, option_text, watch)
-    watch.when("torch", lambda module, s, e: arm(run_dir, option_text, watch, import_ns=(s, e)))
-    return None
+    armed = None
+    for framework in PROBES:
+        if framework in sys.modules:
+            armed = arm(run_dir, option_text, watch, framework=framework)
+        else:
+            watch.when(framework, partial(_arm_when_imported, run_dir, option_text, watch, framework))
+    return armed
+
+
+def _arm_when_imported(run_dir, option_text, watch, framework, module, started_ns, ended_ns):
+    arm(run_dir, option_text, watch, import_ns=(started_ns, ended_ns), framework=framework)
 
 
 def stop():
@@ -498,20 +514,20 @@ def _at_exit(session):
             session.failed["end"] = "%s: %s" % (type(error).__name__, error)
 
 
-def _shake_hands(session, boot_ns, armed_ns, import_ns):
-    torch = sys.modules.get("torch")
+def _shake_hands(session, boot_ns, armed_ns, import_ns, framework):
+    module = sys.modules.get(framework)
     line = {
         "pid": session.pid,
         "ppid": os.getppid() if hasattr(os, "getppid") else 0,
         "python": "%d.%d.%d" % sys.version_info[:3],
         "executable": sys.executable,
-        "framework": {"torch": str(torch.__version__)} if torch is not None else {},
+        "framework": {framework: str(getattr(module, "__version__", ""))} if module is not None else {},
         "armed": session.armed,
         "failed": session.failed,
         "boot_ns": boot_ns,
         "armed_ns": armed_ns,
         "arm_cost_ns": session.startup_ns,
-        "torch_import_ns": list(import_ns),
+        "import_ns": list(import_ns),
     }
     append_line(os.path.join(session.recorder.run_dir, layout.GUESTS), json.dumps(line))
 

@@ -39,7 +39,9 @@ def _guest(run: Run, guests: list[dict[str, Any]], armed: list[dict[str, Any]], 
         reason = f"no framework with steps was imported; the stages of {libraries} were timed"
         return Collector(name="guest", state="off", reason=reason)
     count = f"{booted} Python process{'es' if booted != 1 else ''}"
-    return Collector(name="guest", state="off", reason=f"torch was not imported (in {count})")
+    return Collector(
+        name="guest", state="off", reason=f"neither torch nor TensorFlow nor Keras was imported (in {count})"
+    )
 
 
 def _libraries(guests: list[dict[str, Any]]) -> str:
@@ -98,7 +100,7 @@ def _failed_probes(armed: list[dict[str, Any]]) -> list[Collector]:
 def _steps(run: Run) -> Collector:
     ranks = run.ranks
     if not ranks:
-        return Collector(name="steps", state="off", reason="no optimizer step and no model call was seen")
+        return Collector(name="steps", state="off", reason="no step and no model call was seen")
     names = ", ".join(rank.name for rank in ranks)
     return Collector(name="steps", state="on", reason=f"boundary marks of {names}")
 

@@ -49,6 +49,12 @@ LOADER_START_ENTER = 24  # a loader's iterator is being made (its workers starte
 LOADER_START_EXIT = 25
 CLIP_ENTER = 26  # gradients are clipped between backward and the optimizer's step, of which it counts as part
 CLIP_EXIT = 27
+# A function that does the whole of a step, or of several, in one: Keras' train function, a tf.function that takes gradients.
+# object: function; a: ROLE_*, b: OWN.
+FUNCTION_ENTER = 28
+FUNCTION_EXIT = 29  # a: samples (-1 unknown, -2: the data had ended, no step was made), b: steps
+CALLBACK_ENTER = 30  # the callbacks of a training loop that is the framework's own (Keras' fit); object: name
+CALLBACK_EXIT = 31
 # Single marks.
 STEP = 40  # a step ended, said by the user; object 0: perfkit.step(), 1: --step-on. b: OWN
 DEVICE_PHASE = (
@@ -65,6 +71,8 @@ RATE = 46  # object: optimizer. Learning rate of its first group, from this step
 
 FLAG_GRAD = 1  # gradients were enabled
 FLAG_TRAINING = 2  # model.training
+
+ROLE_TRAIN, ROLE_EVALUATE, ROLE_PREDICT = 1, 2, 3
 
 FLAG_SCALER = 1  # the step of a GradScaler, around the optimizer's own
 FLAG_SPARSE = 2  # of the step that ends here forward, backward and zero_grad were not marked

@@ -34,13 +34,15 @@ def _table(name: str, version: int, history: tuple[str, ...], *columns: tuple[st
 
 
 STEPS = _table(
-    "steps", 2, ("1: first", "2: perfkit_ns out of other_ns; detailed, and phases null in steps that are not"),
+    "steps", 3, ("1: first", "2: perfkit_ns out of other_ns; detailed, and phases null in steps that are not",
+                 "3: function_ns and callbacks_ns; phases that a loop cannot tell are null"),
     ("rank", "Int32", "", "rank whose marks these are"),
     ("segment", "Int32", "", "which of the script's loops: repeated fits, folds, phases of other mode"),
     ("step", "Int64", "", "index within the rank, from 0, in time order"),
     ("mode", "String", "", "training or inference"),
     ("start_ns", "Int64", "ns", "CLOCK_MONOTONIC; end of the step before, or the first mark of the loop"),
-    ("end_ns", "Int64", "ns", "end of the optimizer's step (training) or of the outermost model call (inference)"),
+    ("end_ns", "Int64", "ns", "end of the optimizer's step or of the train function (training), of the outermost model call or of the predict function (inference); "
+                              "evenly spaced where one call of the function makes several steps"),
     ("wall_ns", "Int64", "ns", "end - start: everything, evaluation and checkpoints between included"),
     ("duration_ns", "Int64", "ns", "wall_ns less evaluation, checkpoints and the opening and closing of our own window"),
     ("data_ns", "Int64", "ns", "waiting for the next batch; null without a loader"),
@@ -48,6 +50,9 @@ STEPS = _table(
     ("forward_ns", "Int64", "ns", "from the model's call to the start of backward, loss included"),
     ("backward_ns", "Int64", "ns", "inside backward"),
     ("optimizer_ns", "Int64", "ns", "inside the optimizer's step and zero_grad, clipping included"),
+    ("function_ns", "Int64", "ns", "inside a function that does forward, backward and the optimizer's step in one, or predicts (Keras, tf.function), less what "
+                                   "of it other phases tell; null without one"),
+    ("callbacks_ns", "Int64", "ns", "inside the callbacks of a framework's own training loop (Keras); null without one"),
     ("evaluation_ns", "Int64", "ns", "from the first to the last forward without gradient between training steps"),
     ("checkpoint_ns", "Int64", "ns", "inside torch.save and its like"),
     ("logging_ns", "Int64", "ns", "inside logging handlers and trackers"),

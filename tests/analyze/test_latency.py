@@ -10,7 +10,7 @@ from perfkit.analyze.latency import latency
 def steps(count=1000, *, mode="inference", **columns):
     call = 1_000_000 + 1_000 * np.arange(count)
     plain = {
-        "mode": [mode] * count, "steady": [True] * count, "forward_ns": call, "wall_ns": call + 500_000, "samples": [8] * count,
+        "mode": [mode] * count, "steady": [True] * count, "forward_ns": call, "function_ns": pl.Series([None] * count, dtype=pl.Int64), "wall_ns": call + 500_000, "samples": [8] * count,
     }  # fmt: skip
     return pl.DataFrame({**plain, **columns})
 

@@ -20,7 +20,7 @@ DATA = Path(__file__).parents[1] / "data" / "traces"
 # What DESIGN promises; other keys may be added.
 KEYS = {
     "schema_version": (), "run": ("id", "path", "command", "status", "exit_code"), "host": (), "devices": (),
-    "framework": ("name", "version"), "mode": (), "run_breakdown": (),
+    "framework": ("name", "version", "backend"), "mode": (), "run_breakdown": (),
     "steps": ("count", "steady_count", "median_s", "p95_s", "samples_per_s", "tokens_per_s"), "breakdown": (),
     "device_breakdown": (), "hotspots": (), "memory": ("host_peak_bytes", "device_peak_bytes"), "utilization": (),
     "energy": ("joules_per_step",), "findings": (), "ranks": (), "unavailable": (), "collectors": (),
@@ -68,7 +68,7 @@ def test_figures_of_a_plain_training_run(make_run):
     assert document["steps"]["samples_per_s"] == pytest.approx(3200, rel=1e-6)
     shares = {row["name"]: row["share"] for row in document["breakdown"]}
     assert shares["data"] == pytest.approx(0.6, abs=1e-6) and sum(shares.values()) == pytest.approx(1)
-    assert document["framework"] == {"name": "torch", "version": "2.13.0+cpu"}
+    assert document["framework"] == {"name": "torch", "version": "2.13.0+cpu", "backend": None}
     assert document["findings"][0]["rule"] == "input"
     assert set(document["findings"][0]["saves"]) == {"low", "high"}
 

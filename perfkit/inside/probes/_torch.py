@@ -14,10 +14,11 @@ from ...model import marks
 from ...runs.recorder import pack, pack_pair
 from .. import pauses
 from ..device_clock import for_cuda
-from ..replace import replace
 from ..session import now_ns
 from . import _torch_facts as facts
 from ._torch_roots import arm_roots
+from .cycle import Cycle
+from .hooks import place_all, replaced
 from .objects import Objects
 from .spans import arm_spans
 
@@ -27,21 +28,8 @@ MAX_BATCH_ITEMS = 16
 
 
 def arm(session, watch):
-    """Put every hook in place; returns the names of those that are. A hook that cannot be placed is noted, not raised."""
-    torch = sys.modules["torch"]
-    armed = []
-    for name, place in _HOOKS:
-        try:
-            place(session, torch, watch)
-            armed.append(name)
-        except Exception as error:
-            session.broke(name, error)
-    return armed
-
-
-def _replace(session, name, owner, attribute, make):
-    """Replace ``owner.attribute`` by ``make(original)``, reversibly."""
-    session.undo.append((name, replace(owner, attribute, make)))
+    """Put every hook in place; returns the names of those that are."""
+    return place_all(session, _HOOKS, sys.modules["torch"], watch)
 
 
 # -- loader --------------------------------------------------------------------------------------------------------
@@ -103,9 +91,9 @@ def _patch_loader(session, dataloader, torch):
 
         return __iter__
 
-    _replace(session, "loader", base, "__next__", make_next)
-    _replace(session, "loader", base, "__init__", make_init)
-    _replace(session, "loader", dataloader.DataLoader, "__iter__", make_iter)
+    replaced(session, "loader", base, "__next__", make_next)
+    replaced(session, "loader", base, "__init__", make_init)
+    replaced(session, "loader", dataloader.DataLoader, "__iter__", make_iter)
 
 
 def batch_counter(torch):
@@ -183,8 +171,8 @@ def _arm_backward(session, torch, watch):
 
         return backward
 
-    _replace(session, "backward", torch.autograd, "backward", make)
-    _replace(session, "backward", torch.autograd, "grad", make)
+    replaced(session, "backward", torch.autograd, "backward", make)
+    replaced(session, "backward", torch.autograd, "grad", make)
 
 
 # -- optimizer -----------------------------------------------------------------------------------------------------
@@ -207,18 +195,13 @@ def _patch_optimizer(session, optimizer, torch):
     state.mark_zero_grad(optimizer.Optimizer)
 
 
-class _Optimizers:
-    """Optimizer steps as marks, and which of several optimizers ends the script's cycle.
-
-    A cheap rule for the trace window only (the report finds the cycle from the marks): the optimizer that steps least
-    often ends it, the last to appear among equals.
-    """
+class _Optimizers(Cycle):
+    """Optimizer steps as marks."""
 
     def __init__(self, session, torch):
-        self.session, self.torch = session, torch
+        super().__init__(session, "optimizer")
+        self.torch = torch
         self.objects = Objects(session, self._met)
-        self.counts = {}
-        self.only = None  # the number of the script's one optimizer, while there is only one
         self.in_scaler = 0
         self.before, self.after = self._make_hooks(torch.compiler.is_compiling)
         self._zero_grad_of = set()
@@ -234,7 +217,7 @@ class _Optimizers:
         """Mark calls of the ``zero_grad`` that the class *owner* defines."""
         if owner not in self._zero_grad_of:
             self._zero_grad_of.add(owner)
-            _replace(self.session, "optimizer", owner, "zero_grad", self._marked_zero_grad)
+            replaced(self.session, "optimizer", owner, "zero_grad", self._marked_zero_grad)
 
     def _marked_zero_grad(self, original):
         session, known = self.session, self.objects.known
@@ -295,24 +278,10 @@ class _Optimizers:
         return before, after
 
     def stepped(self, number, at_ns):
-        """One optimizer has stepped; ends the cycle if it is the one that does."""
+        """One optimizer has stepped."""
         if self.session.device_clock is not None:
             self.session.device_phase_ended(marks.PHASE_OPTIMIZER)
-        counts = self.counts
-        if self.only is not None and number != self.only:
-            counts[self.only], self.only = self.session.steps, None  # not counted one by one until now
-        counts[number] = counts.get(number, 0) + 1
-        if len(counts) == 1:
-            self.only = number
-        if len(counts) == 1 or number == self._closing():
-            self.session.step_ended("optimizer", at_ns)
-        else:
-            self.session.not_the_last(at_ns)
-
-    def _closing(self):
-        least = min(self.counts.values())
-        # Counts of one cycle differ by one while it runs.
-        return max(number for number, count in self.counts.items() if count <= least + 1)
+        super().stepped(number, at_ns)
 
 
 def _patch_scaler(session, grad_scaler, torch):
@@ -341,7 +310,7 @@ def _patch_scaler(session, grad_scaler, torch):
 
         return step
 
-    _replace(session, "scaler", grad_scaler.GradScaler, "step", make)
+    replaced(session, "scaler", grad_scaler.GradScaler, "step", make)
 
 
 # -- everything else -----------------------------------------------------------------------------------------------
@@ -352,7 +321,7 @@ def _arm_forward(session, torch, watch):
 
 
 def _arm_spans(session, torch, watch):
-    arm_spans(session, torch, watch, _replace)
+    arm_spans(session, watch, replaced, torch.compiler.is_compiling)
 
 
 def _arm_compile(session, torch, watch):
@@ -389,7 +358,7 @@ def _arm_memory(session, torch, watch):
         ]
 
     session.memory_peaks = peaks
-    session.describe_framework = functools.partial(facts.framework, torch, session)
+    session.describers.append(functools.partial(facts.framework, torch, session))
 
 
 def _arm_window(session, torch, watch):

@@ -26,6 +26,8 @@ SPANS = {
         )
     ),
     "tensorboardX.writer": (("SummaryWriter.add_scalar", _LOG), ("SummaryWriter.flush", _LOG)),
+    "keras.src.saving.saving_api": (("save_model", _SAVE), ("save_weights", _SAVE)),
+    "tensorflow.python.checkpoint.checkpoint": (("Checkpoint.save", _SAVE), ("Checkpoint.write", _SAVE)),
     "wandb.sdk.wandb_run": (("Run.log", _LOG),),
     "mlflow.tracking.fluent": (("log_metric", _LOG), ("log_metrics", _LOG), ("log_artifact", _LOG)),
 }  # fmt: skip
@@ -34,13 +36,13 @@ SPANS = {
 ALSO_IN = {"torch.serialization": "torch", "torch.nn.utils.clip_grad": "torch.nn.utils"}
 
 
-def arm_spans(session, torch, watch, replace):
-    """Mark the calls of every function in `SPANS` as its module appears."""
+def arm_spans(session, watch, replace, compiling):
+    """Mark the calls of every function in `SPANS` as its module appears. *compiling* says whether a call is only being traced."""
     for module_name, entries in SPANS.items():
-        watch.when(module_name, functools.partial(_patch, session, torch, entries, replace))
+        watch.when(module_name, functools.partial(_patch, session, compiling, entries, replace))
 
 
-def _patch(session, torch, entries, replace, module, *_):
+def _patch(session, compiling, entries, replace, module, *_):
     for path, kind in entries:
         owner = module
         *parents, attribute = path.split(".")
@@ -49,8 +51,10 @@ def _patch(session, torch, entries, replace, module, *_):
         if owner is None or not hasattr(owner, attribute):
             continue
         name = "%s.%s" % (ALSO_IN.get(module.__name__, module.__name__), path)
-        make = functools.partial(_marked, session, torch.compiler.is_compiling, kind, name)
         original = getattr(owner, attribute)
+        if hasattr(original, "_perfkit_span"):
+            continue  # another framework's probe was here before
+        make = functools.partial(_marked, session, compiling, kind, name)
         replace(session, "spans", owner, attribute, make)
         also = sys.modules.get(ALSO_IN.get(module.__name__))
         if also is not None and getattr(also, attribute, None) is original:
@@ -71,4 +75,5 @@ def _marked(session, is_compiling, kind, name, original):
         finally:
             session.mark(kind + 1, number)
 
+    marked._perfkit_span = name
     return marked

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from ...analyze.boundaries import Segment, segments
+from ...analyze.boundaries import Segment, divided, segments, steps_in_one, trains
 from ...analyze.intervals import Marks, decode, intervals
 from ...analyze.steps import of_loop
 from ...model import marks
@@ -20,9 +20,9 @@ from ...model import marks
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ...analyze.intervals import Ints
+    from ...analyze.intervals import Intervals, Ints
 
-Clock = Literal["none", "inference", "backward", "optimizer", "user"]
+Clock = Literal["none", "inference", "backward", "optimizer", "train function", "user"]
 # A script that calls its model or backward so often and has stepped no optimizer yet has none: before, it may be evaluating, or
 # accumulating gradients. (The guest's own patience is shorter, since it can count anew.)
 PATIENCE = 64
@@ -88,7 +88,7 @@ class LiveSteps:
         self._waiting.clear()
         found = decode(self._rows[np.argsort(self._rows[:, 0], kind="stable")])
         self._has_losses |= bool(np.any(found.kind == marks.LOSS))
-        self._trains |= bool(np.isin(found.kind, (marks.OPTIMIZER_EXIT, marks.BACKWARD_EXIT)).any())
+        self._trains |= trains(found)
         fresh = found.where(found.time_ns > self._edges[-1]) if self._edges else found
         counts = dict(self._counts)
         ends, closing = self._ends(fresh)
@@ -102,7 +102,7 @@ class LiveSteps:
         for first, last in _runs_of(closing):
             made += self._loop(found, fresh, ends[first:last], int(closing[first]))
         if made:
-            self._count_optimizers(fresh, int(ends[-1]))
+            self._count_closing(fresh, int(ends[-1]))
             self._rows = self._rows[self._rows[:, 0] > self._edges[0]]
         return made
 
@@ -118,9 +118,9 @@ class LiveSteps:
         """Whether marks may hold the end of a step."""
         if not len(rows):
             return False
-        if self.clock not in ("optimizer", "user"):
+        if self.clock not in ("optimizer", "train function", "user"):
             return True
-        return bool(np.isin(rows[:, 1] & 0xFF, (marks.OPTIMIZER_EXIT, marks.STEP)).any())
+        return bool(np.isin(rows[:, 1] & 0xFF, (marks.OPTIMIZER_EXIT, marks.FUNCTION_EXIT, marks.STEP)).any())
 
     def _ends(self, found: Marks) -> tuple[Ints, Ints]:
         """Ends of steps in time order, and the number of the optimizer that ends each (-1 for none)."""
@@ -128,15 +128,25 @@ class LiveSteps:
         if len(said) or self.clock == "user":
             ends = said.time_ns[said.obj == 0] if (said.obj == 0).any() else said.time_ns
             return self._by("user", ends)
+        functions = steps_in_one(found, marks.ROLE_TRAIN)
+        if len(functions) or self.clock == "train function":
+            self.clock = "train function"
+            functions = functions.where(self._closing_ones(functions))
+            ends, of_call = divided(
+                int(functions.start_ns[0]) if len(functions) else 0, functions.end_ns, functions.exit_b
+            )
+            return ends, functions.obj if of_call is None else functions.obj[of_call]
         optimizers = intervals(found, marks.OPTIMIZER_ENTER)
         if len(optimizers) or self.clock == "optimizer":
             self.clock = "optimizer"
-            closes = np.array([self._closes(int(number)) for number in optimizers.obj], dtype=bool)
+            closes = self._closing_ones(optimizers)
             return optimizers.end_ns[closes], optimizers.obj[closes]
         backward = intervals(found, marks.BACKWARD_ENTER)
         if self.clock == "backward" or len(backward) >= PATIENCE:
             return self._by("backward", _ends_by_backward(found, backward.end_ns))
         calls = intervals(found, marks.FORWARD_ENTER)
+        if len(predictions := steps_in_one(found, marks.ROLE_PREDICT)):
+            calls = predictions
         if self.clock == "inference" or (len(calls) >= PATIENCE and not len(backward)):
             return self._by("inference", calls.end_ns)
         return self._by(self.clock, calls.end_ns[:0])
@@ -145,16 +155,20 @@ class LiveSteps:
         self.clock = clock
         return ends, np.full(ends.size, -1, dtype=np.int64)
 
+    def _closing_ones(self, stepping: Intervals) -> NDArray[np.bool_]:
+        return np.array([self._closes(int(number)) for number in stepping.obj], dtype=bool)
+
     def _closes(self, number: int) -> bool:
-        """Whether this optimizer ends the cycle: the one that steps least often does, the last to appear among equals."""
+        """Whether this optimizer (or function) ends the cycle: the one that steps least often does, the last to appear among equals."""
         self._counts[number] = self._counts.get(number, 0) + 1
         least = min(self._counts.values())
         return number == max(n for n, count in self._counts.items() if count <= least + 1)
 
-    def _count_optimizers(self, fresh: Marks, until_ns: int) -> None:
-        """Count the steps of optimizers up to the last step's end; those behind it will be looked at again."""
-        optimizers = intervals(fresh, marks.OPTIMIZER_ENTER)
-        for number in optimizers.obj[optimizers.end_ns <= until_ns].tolist():
+    def _count_closing(self, fresh: Marks, until_ns: int) -> None:
+        """Count the steps of optimizers, or functions, up to the last step's end; those behind it will be looked at again."""
+        in_one = self.clock == "train function"
+        stepping = steps_in_one(fresh, marks.ROLE_TRAIN) if in_one else intervals(fresh, marks.OPTIMIZER_ENTER)
+        for number in stepping.obj[stepping.end_ns <= until_ns].tolist():
             self._counts[number] = self._counts.get(number, 0) + 1
 
     def _arrived(self, found: Marks, ends: Ints, closing: Ints, now_ns: int) -> tuple[Ints, Ints]:

@@ -30,7 +30,8 @@ LARGE_SHARE = 0.25
 DILATED = 1.1
 
 PHASE_STYLES = {
-    "data": "yellow", "forward": "cyan", "backward": "blue", "optimizer": "magenta", "other": "dim",
+    "data": "yellow", "forward": "cyan", "backward": "blue", "optimizer": "magenta", "function": "cyan", "callbacks": "magenta",
+    "other": "dim",
 }  # fmt: skip
 
 

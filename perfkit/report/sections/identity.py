@@ -66,15 +66,24 @@ def devices(evidence: Evidence, gaps: Gaps) -> list[dict[str, Any]]:
 
 
 def framework(evidence: Evidence, gaps: Gaps) -> dict[str, Any]:
-    """``framework``: name and version, from the process that stepped, else from any that armed."""
+    """``framework``: name, version and Keras' backend, from the process that stepped, else from any that armed."""
+    keras = evidence.keras
+    if keras is not None:
+        return {"name": "keras", "version": keras["version"], "backend": _backend(evidence, keras["backend"])}
     seen = evidence.torch
     if seen is not None and seen.get("version"):
-        return {"name": "torch", "version": seen["version"]}
+        return {"name": "torch", "version": seen["version"], "backend": None}
     for line in evidence.run.jsonl("guests.jsonl"):
         for name, version in (line.get("framework") or {}).items():
-            return {"name": name, "version": version}
+            return {"name": name, "version": version, "backend": None}
     gaps.note("framework", _why_no_framework(evidence))
-    return {"name": None, "version": None}
+    return {"name": None, "version": None, "backend": None}
+
+
+def _backend(evidence: Evidence, name: str) -> str:
+    """Name of Keras' backend, with its version where its process said it."""
+    lines = [line.get("framework") or {} for line in evidence.run.jsonl("guests.jsonl")]
+    return f"{name} {next((line[name] for line in lines if name in line), '')}".strip()
 
 
 def _why_no_framework(evidence: Evidence) -> str:

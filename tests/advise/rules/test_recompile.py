@@ -28,3 +28,11 @@ def test_it_is_silent_where_they_take_little(ask):
 
 def test_it_is_silent_where_nothing_is_compiled(ask):
     assert isinstance(ask("recompile", step_s=0.2), str)
+
+
+def test_of_tensorflow_it_names_the_function_that_is_traced_again(ask):
+    traced = [{"name": "train_step", "count": 17}, {"name": "score", "count": 1}]
+    said = ask("recompile", step_s=0.01, compilations={**AGAIN, "reasons": []}, traced=traced)
+    assert "reduce_retracing" in said.how
+    assert said.evidence["traced most often"] == "train_step, 17 times"
+    assert said.confidence == "high"
