@@ -177,7 +177,17 @@ class Evidence(AroundFacts, DeviceFacts):
         rows = breakdown.breakdown(self.need("steps"))
         if not rows:
             raise Unavailable("no step was steady")
-        return rows
+        return breakdown.with_traced_wait(rows, self.input_wait if self.tensorflow else None)
+
+    @lazy
+    def input_wait(self) -> Row:
+        """Of traced steps whose batches come from tf.data: wait_s and produce_s (per step), prefetches, share (of the traced steps), steps."""
+        from dataclasses import asdict
+
+        found = self.need("trace").input_wait
+        if found is None:
+            raise Absent("no tf.data pipeline was asked in the traced steps")
+        return asdict(found)
 
     @lazy
     def step_s(self) -> float:
@@ -402,17 +412,18 @@ class Evidence(AroundFacts, DeviceFacts):
         """
         from . import seen
 
-        return seen.torch(self._last_fact("torch", "torch was not seen"), self.need("lead"))
+        absent = self.tensorflow is not None
+        return seen.torch(self._last_fact("torch", "torch was not seen", absent=absent), self.need("lead"))
 
     @lazy
     def tensorflow(self) -> Row:
         """Settings of TensorFlow: version, intra_op_threads and inter_op_threads (0: as many as cores), jit, run_functions_eagerly, onednn."""
-        return self._last_fact("tensorflow", "TensorFlow was not seen")
+        return self._last_fact("tensorflow", "TensorFlow was not seen", absent=True)
 
     @lazy
     def keras(self) -> Row:
         """Settings of Keras: version, backend, floatx, policy (of mixed precision), image_data_format."""
-        return self._last_fact("keras", "Keras was not seen")
+        return self._last_fact("keras", "Keras was not seen", absent=True)
 
     @lazy
     def compiled_model(self) -> Row:
@@ -421,7 +432,7 @@ class Evidence(AroundFacts, DeviceFacts):
         """
         found = self.need("lead").facts_of("compiled_model")
         if not found:
-            raise Unavailable("no model of Keras' fit, evaluate or predict was seen")
+            raise Absent("no model of Keras' fit, evaluate or predict was seen")
         return dict(_most(found, "parameters"))
 
     @lazy
@@ -431,7 +442,7 @@ class Evidence(AroundFacts, DeviceFacts):
         """
         found = self.need("lead").facts_of("batches")
         if not found:
-            raise Unavailable("no batches of Keras' own were seen")
+            raise Absent("no batches of Keras' own were seen")
         return dict(found[0])
 
     @lazy
@@ -487,7 +498,7 @@ class Evidence(AroundFacts, DeviceFacts):
 
         found = self.need("lead").facts_of("model")
         if not found:
-            raise Unavailable("no model was seen")
+            raise (Absent if self.tensorflow else Unavailable)("no model was seen")
         return seen.model(_most(found, "parameters"), self.need("lead"), self.steps)
 
     @lazy
@@ -510,10 +521,10 @@ class Evidence(AroundFacts, DeviceFacts):
             raise Absent("no optimizer was seen")
         return [dict(fact) for fact in found]
 
-    def _last_fact(self, kind: str, reason: str) -> Row:
+    def _last_fact(self, kind: str, reason: str, *, absent: bool = False) -> Row:
         found = self.need("lead").facts_of(kind)
         if not found:
-            raise Unavailable(reason)
+            raise (Absent if absent else Unavailable)(reason)
         return dict(found[-1])
 
 

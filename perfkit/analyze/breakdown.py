@@ -126,6 +126,24 @@ def breakdown(steps: pl.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
+def with_traced_wait(rows: list[dict[str, Any]], waiting: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """*rows* of `breakdown` with the phase ``data`` where only a trace tells it (*waiting*: share of the traced steps, and how many they were):
+    it is taken out of the function that fetches its batches itself, or out of what no phase told. Its row says ``traced_steps``.
+    """
+    named = {row["name"]: row for row in rows}
+    if not waiting or "data" in named:
+        return rows
+    step = sum(row["seconds_per_step"] for row in rows)
+    seconds = waiting["share"] * step
+    holder = next((n for n in ("other", "function") if n in named and named[n]["seconds_per_step"] >= seconds), None)
+    if holder is None:
+        return rows
+    left = named[holder]["seconds_per_step"] - seconds
+    named[holder] = {**named[holder], "seconds_per_step": left, "share": left / step}
+    data = {"name": "data", "seconds_per_step": seconds, "share": waiting["share"], "traced_steps": waiting["steps"]}
+    return [data, *named.values()]
+
+
 def _phase_means(steady: pl.DataFrame) -> dict[str, float]:
     """Mean of each phase that is known per steady step, in s, in the order of a step."""
     told = [phase for phase in STEP_PHASES if phase not in DETAILS]

@@ -14,6 +14,7 @@ from .copies import CopyRow, copy_table
 from .device import DeviceView, Share, device_view, kernel_labels
 from .hot_rows import Hotspot
 from .hotspots import HotspotView, hotspots
+from .input_wait import InputWait, input_wait
 from .kernels import KernelRow, kernel_table
 from .launches import join
 from .operator_table import EVENT_COST_MOST_NS
@@ -52,6 +53,8 @@ class TraceAnalysis:
     copies: list[CopyRow] = field(default_factory=list)
     #: Calls in which the host waits for the device, the costliest first.
     syncs: list[SyncRow] = field(default_factory=list)
+    #: None without a tf.data pipeline.
+    input_wait: InputWait | None = None
     #: None without kernels.
     launches: LaunchFacts | None = None
     #: Arithmetic of a step.
@@ -119,6 +122,7 @@ def analyze_trace(
         kernels=kernels,
         copies=copy_table(events, window, work, calls),
         syncs=sync_table(events, window, calls, view),
+        input_wait=input_wait(events, window),
         launches=launch_facts(events, window, work),
         work=step_work(events, window, work, labels, calls),
         steps=len(window.numbers),

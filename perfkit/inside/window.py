@@ -1,8 +1,8 @@
 """The trace window: a few steady steps under the framework's own profiler, then everything as before.
 
 Opened and closed at step boundaries. Starting, stopping and exporting happen inline (they hold the GIL, so a thread
-would gain nothing), and what they cost is marked. While it is open, ``nn.Module.__call__`` names every module call in
-the trace; the user constructing any profiler closes ours and bars it from reopening.
+would gain nothing), and what they cost is marked. The user constructing any profiler closes ours and bars it from reopening.
+Which profiler it is, `torch_profiler` and `tensorflow_profiler` know.
 """
 
 import atexit
@@ -11,12 +11,9 @@ import sys
 
 from ..model import marks
 from ..runs import layout
-from .module_names import ModuleNames
-from .scopes import OpenScopes
 from .session import LOOK_EVERY_NS, now_ns
 from .steadiness import next_candidate, why_steady
 
-EVENT_BYTES = 300  # an exported event is about this long (measured: 260 to 360)
 NEVER = sys.maxsize
 # A sampler that was killed leaves its flag behind; after this long it is not believed any more.
 SAMPLING_AT_MOST_NS = 10_000_000_000
@@ -25,35 +22,31 @@ SAMPLING_AT_MOST_NS = 10_000_000_000
 class TraceWindow:
     """The state of tracing in one process: idle, open, or barred for good with a reason."""
 
-    def __init__(self, session, torch):
-        self.session, self.torch = session, torch
+    def __init__(self, session, profiler):
+        self.session, self.profiler = session, profiler
         options = session.options
         self.barred = "--no-trace" if options.no_trace else None
         self.count = 0  # windows opened so far
         self.modes = set()
-        self.profile = None  # the profiler while a window is open
-        self._ours = False  # true while we construct our own profiler
+        self.is_open = False
         self._steps_left = 0
         self._why = ""
-        self._annotation = None
-        self._modules = ModuleNames(session, torch)
-        self._scopes = OpenScopes(torch)
         self._waiting_since = None  # when the flag of a stack sampler was first in the way
         self._announced_at = None  # the step at which every rank opens, once rank 0 has said so
         self._asked = False  # a request has been taken and not yet answered
         self._more_steps = 0  # to trace in a second window, once the probe has said how many it may hold
         self._replaces = None
-        self._watch_users_profilers()
+        profiler.watch_users(self._user_makes_a_profiler)
 
     # -- when ------------------------------------------------------------------------------------------------------
 
     def look(self, step, at_ns):
         """Called at step boundaries on the slow path. Returns the step at which to be called again."""
-        if self.profile is not None:
+        if self.is_open:
             return self._while_open(step)
         if self.barred:
             return NEVER
-        if not self._scopes.all_ended():
+        if not self.profiler.is_clear():
             return step + 1
         if self._more_steps:
             more, self._more_steps = self._more_steps, 0
@@ -72,7 +65,7 @@ class TraceWindow:
             return "requested"
         session, options = self.session, self.session.options
         mode = session.clock
-        if mode in self.modes or (mode in ("inference", "backward") and session.roots.may_train_later()):
+        if mode in self.modes or (mode in ("inference", "backward") and self.profiler.may_train_later()):
             return None
         if options.trace_at_step is not None:
             return "at step %d, as asked" % step if step >= options.trace_at_step else None
@@ -144,55 +137,39 @@ class TraceWindow:
 
     def open(self, step, steps, why):
         """Start the profiler for *steps* steps. Never raises."""
-        torch, session = self.torch, self.session
+        session, profiler = self.session, self.profiler
         self.modes.add(session.clock)
-        if torch._C._autograd._profiler_enabled():
-            self._bar("another profiler is running")
+        if profiler.is_taken():
+            self.bar("another profiler is running")
             return
         self._asked = False
         session.mark(marks.WINDOW_START_ENTER, 0, self.count)
         self._started_ns = now_ns()
         try:
             self._register_exit()
-            self._scopes.window_opens()
-            self.profile = self._make_profile()
-            with _InductorUnasked(torch):
-                self.profile.start()
-            self._modules.name_calls()
+            profiler.start()
+            self.is_open = True
             self._first_step, self._steps_left, self._why, self._steps = step, steps, why, steps
-            self._annotate(step)
+            profiler.annotate(step)
         except Exception as error:
-            self.profile = None
-            self._scopes.window_closed()
-            self._bar("the profiler did not start: %s: %s" % (type(error).__name__, error))
+            self.is_open = False
+            profiler.closed()
+            self.bar("the profiler did not start: %s: %s" % (type(error).__name__, error))
         self._start_cost_ns = now_ns() - self._started_ns
         session.mark(marks.WINDOW_START_EXIT, 0, self.count)
         session.recorder.flush()
 
-    def _make_profile(self):
-        profiler = self.torch.profiler
-        activities = [profiler.ProfilerActivity.CPU]
-        if self.torch.cuda.is_available() and self.torch.cuda.is_initialized():
-            activities.append(profiler.ProfilerActivity.CUDA)
-        self._ours = True
-        try:
-            return profiler.profile(
-                activities=activities, record_shapes=True, with_stack=self.session.options.trace_stacks
-            )
-        finally:
-            self._ours = False
-
     def _while_open(self, step):
         self._steps_left -= 1
-        self._end_annotation()
+        self.profiler.end_annotation()
         if self._steps_left > 0:
-            self._annotate(step)
+            self.profiler.annotate(step)
             return step + 1
         traced, replaces = self._steps, self._replaces
         size = self.close("closed")
         if replaces is None and traced == 1 and size is not None:
             # The first step was a probe: it says how many more a window may hold.
-            events = max(1, size // EVENT_BYTES)
+            events = max(1, size // self.profiler.EVENT_BYTES)
             more = min(self.session.options.trace_steps, self.session.options.trace_events // events)
             if more > traced:
                 self._more_steps, self._replaces = more, self.count - 1
@@ -201,22 +178,20 @@ class TraceWindow:
 
     def close(self, state):
         """Stop, export and tear down. Returns the size of the exported file in bytes, None without one."""
-        session, profile = self.session, self.profile
-        if profile is None:
+        session, profiler = self.session, self.profiler
+        if not self.is_open:
             return None
-        self.profile = None
+        self.is_open = False
         session.mark(marks.WINDOW_STOP_ENTER, 0, self.count)
         started = now_ns()
-        self._end_annotation()
-        self._modules.unname()
         size, reason = None, None
         try:
-            profile.stop()
-            size = self._export(profile)
+            profiler.end_annotation()
+            profiler.stop()
+            size = self._export()
         except Exception as error:
             reason = "%s: %s" % (type(error).__name__, error)
-        del profile
-        self._scopes.window_closed()
+        profiler.closed()
         _give_memory_back()
         session.mark(marks.WINDOW_STOP_EXIT, 0, self.count)
         self._note(state if reason is None else "failed", size, reason, now_ns() - started)
@@ -224,10 +199,14 @@ class TraceWindow:
         self.count += 1
         return size
 
-    def _export(self, profile):
-        path = os.path.join(self.session.recorder.folder, layout.trace_file(self.count))
-        profile.export_chrome_trace(path + ".part.json")
-        os.replace(path + ".part.json", path)
+    def _file(self):
+        return layout.trace_file(self.count, self.profiler.ENDING)
+
+    def _export(self):
+        path = os.path.join(self.session.recorder.folder, self._file())
+        part = os.path.join(self.session.recorder.folder, "part-" + self._file())  # torch wants the ending
+        self.profiler.export(part)
+        os.replace(part, path)
         return os.path.getsize(path)
 
     def _note(self, state, size, reason, stop_cost_ns):
@@ -235,7 +214,7 @@ class TraceWindow:
             "window",
             index=self.count,
             state=state,
-            file=layout.trace_file(self.count) if size is not None else None,
+            file=self._file() if size is not None else None,
             first_step=self._first_step,
             steps=self._steps - max(0, self._steps_left),
             replaces=self._replaces,
@@ -249,62 +228,29 @@ class TraceWindow:
 
     def close_for_good(self):
         """The recording ends: close what is open and let the user's profilers alone."""
-        if self.profile is not None:
+        if self.is_open:
             self.close("cut short")
         self.barred = self.barred or "the recording has ended"
 
     def forget_after_fork(self):
         """The window belongs to the parent."""
-        self.profile = self._annotation = None
-        self._modules.unname()
-        self._scopes.forget()
+        self.is_open = False
+        self.profiler.forget()
         self.barred = "forked from a traced process"
-
-    def _annotate(self, step):
-        self._annotation = self.torch.autograd.profiler.record_function("perfkit.step#%d" % step)
-        self._annotation.__enter__()
-
-    def _end_annotation(self):
-        if self._annotation is not None:
-            self._annotation.__exit__(None, None, None)
-            self._annotation = None
 
     # -- standing aside --------------------------------------------------------------------------------------------
 
-    def _bar(self, reason):
-        self.barred = reason
-        self.session.fact("window", index=self.count, state="barred", reason=reason)
-
-    def _user_makes_a_profiler(self):
-        if self._ours or self.session.ended:
-            return
-        if self.profile is not None:
+    def bar(self, reason):
+        """No window from now on."""
+        if self.is_open:
             self.close("cut short")
         if not self.barred:
-            self._bar("the script runs its own profiler")
+            self.barred = reason
+            self.session.fact("window", index=self.count, state="barred", reason=reason)
 
-    def _watch_users_profilers(self):
-        legacy = self.torch.autograd.profiler.profile
-        modern = self.torch.profiler.profile
-        for owner in (legacy, modern):
-            self._watch_constructor(owner)
-
-    def _watch_constructor(self, owner):
-        original, window = owner.__init__, self
-
-        def __init__(self, *args, **kwargs):
-            if not window._inside_ours(owner):
-                window._user_makes_a_profiler()
-            original(self, *args, **kwargs)
-
-        __init__.__wrapped__ = original
-        __init__.__doc__ = original.__doc__
-        owner.__init__ = __init__
-        self.session.undo.append(("window", lambda: setattr(owner, "__init__", original)))
-
-    def _inside_ours(self, owner):
-        # torch.profiler.profile makes an autograd profile when it starts, which is not a second profiler.
-        return self._ours or (self.profile is not None and owner is self.torch.autograd.profiler.profile)
+    def _user_makes_a_profiler(self):
+        if not self.session.ended:
+            self.bar("the script runs its own profiler")
 
     def _register_exit(self):
         # Exiting with a window open segfaults. Registered here so that it runs before what was registered earlier.
@@ -312,34 +258,8 @@ class TraceWindow:
             atexit.register(self._at_exit)
 
     def _at_exit(self):
-        if self.profile is not None and os.getpid() == self.session.pid:
+        if self.is_open and os.getpid() == self.session.pid:
             self.close("cut short")
-
-
-class _InductorUnasked:
-    """While a profiler starts: torch's asks ``hasattr(torch, "_inductor")``, and that import brings 800 modules with it (1 s, in
-    a script that compiles nothing and has no optimizer, whose construction imports it anyway). It only wants to know about
-    CUDA graphs of compiled code, of which there can be none.
-    """
-
-    def __init__(self, torch):
-        self._torch = torch
-        self._original = None if "torch._inductor" in sys.modules else torch.__dict__.get("__getattr__")
-
-    def __enter__(self):
-        original = self._original
-        if original is not None:
-
-            def __getattr__(name):
-                if name == "_inductor" and sys._getframe(1).f_globals.get("__name__") == "torch.profiler.profiler":
-                    raise AttributeError(name)
-                return original(name)
-
-            self._torch.__getattr__ = __getattr__
-
-    def __exit__(self, *exc):
-        if self._original is not None:
-            self._torch.__getattr__ = self._original
 
 
 def _give_memory_back():

@@ -8,6 +8,8 @@ import textwrap
 
 import pytest
 
+from perfkit.analyze.trace_view import analyze_trace
+
 pytest.importorskip("tensorflow")
 pytestmark = pytest.mark.slow
 
@@ -181,6 +183,54 @@ def test_predict_is_an_inference_whose_calls_are_steps(keras):
     assert len(steps) == 33
     assert steps["mode"].unique().to_list() == ["inference"]
     assert steps["samples"].sum() == 3 * 330
+
+
+def test_a_window_of_tensorflows_profiler_shows_the_wait_for_data(keras):
+    found = keras(
+        """
+        class Slow(keras.utils.PyDataset):
+            def __len__(self): return 60
+            def __getitem__(self, index):
+                time.sleep(0.02)
+                return x[:16], y[:16]
+        model = net()
+        model.compile("adam", loss)
+        model.fit(Slow(), epochs=1, verbose=0)
+        """,
+        trace_at="step:20",
+    )
+    _, second = found.rank.traces
+    assert second.name == "trace-001.xplane.pb"
+    analysed = analyze_trace(second)
+    assert analysed.steps == 5
+    assert analysed.input_wait.share > 0.5
+    assert analysed.input_wait.prefetches
+    assert any("MatMul" in row.name for row in analysed.host_operators)
+    steps = found.steps()
+    assert len(steps) == 60
+    assert 5 <= steps["traced"].sum() <= 12
+
+
+def test_a_script_that_profiles_itself_is_left_alone(keras, tmp_path):
+    found = keras(
+        """
+        import tensorflow as tf
+        class Profiles(keras.callbacks.Callback):
+            def on_train_batch_begin(self, batch, logs=None):
+                if batch == 22:
+                    tf.profiler.experimental.start("theirs")
+                if batch == 24:
+                    tf.profiler.experimental.stop()
+        model = net()
+        model.compile("adam", loss)
+        model.fit(x, y, batch_size=8, epochs=1, verbose=0, callbacks=[Profiles()])
+        """,
+        trace_at="step:20",
+    )
+    assert list((tmp_path / "theirs").rglob("*.xplane.pb"))
+    barred = [fact["reason"] for fact in facts(found, "window") if fact["state"] == "barred"]
+    assert barred == ["the script runs its own profiler"]
+    assert len(found.steps()) == 42
 
 
 def test_on_the_torch_backend_data_and_the_parts_of_a_step_can_be_told(keras):

@@ -157,6 +157,14 @@ def _arm_facts(session, tensorflow, watch):
     session.describers.append(functools.partial(facts.framework, tensorflow))
 
 
+def _arm_window(session, tensorflow, watch):
+    if session.window is None:  # another framework's: the first that was imported has it
+        from ..tensorflow_profiler import TensorFlowProfiler
+        from ..window import TraceWindow
+
+        session.window = TraceWindow(session, TensorFlowProfiler(session, watch))
+
+
 def _arm_pauses(session, tensorflow, watch):
     pauses.arm(session)
 
@@ -165,5 +173,6 @@ _HOOKS = (
     ("functions", _arm_functions),
     ("spans", _arm_spans),
     ("facts", _arm_facts),
+    ("window", _arm_window),
     ("pauses", _arm_pauses),
 )

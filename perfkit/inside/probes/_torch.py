@@ -362,9 +362,11 @@ def _arm_memory(session, torch, watch):
 
 
 def _arm_window(session, torch, watch):
-    from ..window import TraceWindow
+    if session.window is None:  # another framework's: the first that was imported has it
+        from ..torch_profiler import TorchProfiler
+        from ..window import TraceWindow
 
-    session.window = TraceWindow(session, torch)
+        session.window = TraceWindow(session, TorchProfiler(session, torch))
 
 
 def _arm_device_clock(session, torch, watch):

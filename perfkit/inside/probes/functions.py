@@ -65,6 +65,8 @@ class Functions(Cycle):
             self.stepped(number, at_ns)
             if session.clock == "function":
                 session.steps += steps - 1
+            if steps > 1 and session.window is not None:
+                session.window.bar("several steps are made in one call of the train function")
         elif session.clock in (None, "inference"):
             session.step_ended("inference", at_ns)
         if at_ns >= session.sign_ns:

@@ -140,7 +140,8 @@ def _say_of_details(steps: Document, page: Page, *, verbose: int) -> None:
 
 def _phase(row: Document) -> list[Piece]:
     name = clean(row["name"])
-    return [(f"{name} ", _style(name)), (share(row["share"]), _weight(row["share"]))]
+    told: list[Piece] = [(f"{name} ", _style(name)), (share(row["share"]), _weight(row["share"]))]
+    return [*told, (f" (in {row['traced_steps']} traced steps)", "dim")] if row.get("traced_steps") else told
 
 
 def _style(phase: str) -> str:

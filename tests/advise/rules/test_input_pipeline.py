@@ -1,0 +1,63 @@
+"""The input_pipeline rule, judged by literal evidence."""
+
+import pytest
+
+WAIT = {"wait_s": 0.021, "produce_s": 0.021, "prefetches": True, "share": 0.84, "steps": 5}
+PYDATASET = {"adapter": "keras.PyDatasetAdapter", "dataset": "__main__.Made", "workers": 1}
+TF = {"adapter": "keras.TFDatasetAdapter", "pipeline": [{"stage": "Batch"}, {"stage": "Map"}, {"stage": "TensorSlice"}]}
+
+
+def step(phases):
+    return phases(data=0.021, function=0.004)
+
+
+def test_a_python_data_set_wants_workers(ask, phases):
+    said = ask("input_pipeline", breakdown=step(phases), input_wait=WAIT, cores=4, batches=PYDATASET)
+    assert "Made(workers=4, use_multiprocessing=True)" in said.how
+    after = 0.025 / 4  # both together, on all cores
+    assert (said.saves.low, said.saves.high) == pytest.approx((1 - 1.15 * after / 0.025, 1 - after / 0.025))
+
+
+def test_what_the_trace_says_of_making_a_batch_is_scaled_to_the_plain_step(ask, phases):
+    dilated = WAIT | {"wait_s": 0.042, "produce_s": 0.042}
+    said = [
+        ask("input_pipeline", breakdown=step(phases), input_wait=w, cores=4, batches=PYDATASET) for w in (WAIT, dilated)
+    ]
+    assert said[0].saves == said[1].saves
+
+
+@pytest.mark.parametrize(
+    ("batches", "word"),
+    [
+        (TF, "num_parallel_calls"),
+        ({"adapter": "keras.GeneratorDataAdapter"}, "PyDataset"),
+    ],
+)
+def test_other_sources_have_other_cures(ask, phases, batches, word):
+    assert word in ask("input_pipeline", breakdown=step(phases), input_wait=WAIT, cores=2, batches=batches).how
+
+
+def test_a_pipeline_without_prefetch_is_to_make_batches_beside_the_step(ask, phases):
+    wait = WAIT | {"prefetches": False, "share": 0.4, "wait_s": 0.010, "produce_s": 0.010}
+    said = ask("input_pipeline", breakdown=phases(data=0.010, function=0.015), input_wait=wait, cores=2)
+    assert "prefetch" in said.how
+    assert said.saves.high == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"input_wait": WAIT | {"share": 0.04}},
+        {"batches": PYDATASET | {"workers": 4}},
+        {
+            "batches": {
+                "adapter": "keras.TFDatasetAdapter",
+                "pipeline": [{"stage": "Prefetch"}, {"stage": "ParallelMap"}],
+            }
+        },
+        {"cores": 1},
+    ],
+)
+def test_it_is_silent(ask, phases, given):
+    evidence = {"input_wait": WAIT, "cores": 4, "batches": PYDATASET} | given
+    assert ask("input_pipeline", breakdown=step(phases), **evidence) is None
