@@ -39,7 +39,10 @@ def test_a_command_finds_its_program_and_its_python_children_boot(supervised):
     supervised.write(f"{sys.executable} -c 'print(1)' && exit 5", "go.sh")
     done = supervised.run_words("command", "sh", "go.sh")
     assert (done.returncode, done.stdout) == (5, "1\n")
-    assert supervised.collector("guest").reason == "torch was not imported (in 1 Python process)"
+    assert (
+        supervised.collector("guest").reason
+        == "neither torch nor TensorFlow nor Keras was imported (in 1 Python process)"
+    )
 
 
 @pytest.mark.parametrize(
@@ -107,7 +110,10 @@ def test_a_script_that_leaves_a_daemon_behind_is_not_waited_for(supervised, live
 def test_a_forking_script_is_recorded_once(supervised):
     done = supervised.run("import os\npid = os.fork()\nif pid: os.waitpid(pid, 0)\nprint('x', flush=True)")
     assert done.stdout == "x\nx\n"
-    assert supervised.collector("guest").reason == "torch was not imported (in 1 Python process)"
+    assert (
+        supervised.collector("guest").reason
+        == "neither torch nor TensorFlow nor Keras was imported (in 1 Python process)"
+    )
 
 
 def test_a_python_that_ignores_its_environment_is_a_failed_guest_with_the_reason(supervised):
