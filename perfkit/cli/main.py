@@ -16,6 +16,7 @@ from .verbs import LazyGroup
 VERBS = {
     "profile": ("profile", "Run a script and say where its time, memory and energy go, and what to change."),
     "tune": ("tune", "Try fixes on the unchanged script, and measure each."),
+    "bench": ("bench", "Benchmark a model: latency and throughput under the loads of MLPerf's scenarios."),
     "report": ("report", "Show a run again, also one that is still going."),
     "runs": ("runs", "List, show, remove and prune runs."),
     "trace": ("trace", "Ask a running job for one more trace window."),

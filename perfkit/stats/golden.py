@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ...errors import UsageError
+from ..errors import UsageError
 
 #: Relative and absolute tolerance by dtype: those of torch.testing.assert_close, ten times for what is summed over many layers.
 TOLERANCES = {
