@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..stats.quantiles import quantile
+from ..stats.quantiles import PERCENTILES, quantile
 
 if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
 Row = dict[str, Any]
-SHARES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 #: Sizes of a batch that are told apart, and calls that one of them must have.
 MOST_SIZES, LEAST_CALLS = 12, 10
 
@@ -38,7 +37,7 @@ def latency(lead: pl.DataFrame) -> Row | None:
     first = lead["call_ns"][0]
     return {
         "calls": len(calls),
-        **{name: _figure(calls, share) for name, share in SHARES.items()},
+        **{name: _figure(calls, share) for name, share in PERCENTILES.items()},
         "first_call_s": float(first) / 1e9 if first is not None else None,
         "between_s": float(np.median(between)),
         "by_batch": _by_batch(steady),

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import UsageError
 from ..hardware import detect
-from ..stats.quantiles import needed, quantile
+from ..stats.quantiles import PERCENTILES, needed, quantile
 from ..stats.steady import warmup_end
 from . import outputs, scenarios, sweep
 from .scenarios import SAMPLES_PER_QUERY, Measured
@@ -19,7 +19,6 @@ from .subject import Subject
 SCENARIOS = ("single-stream", "multi-stream", "server", "offline")
 #: The percentile that a scenario is judged by (MLPerf's rules); offline has none.
 JUDGED_BY = {"single-stream": 0.90, "multi-stream": 0.99, "server": 0.99}
-PERCENTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 #: Calls before anything is measured: until they are steady, but no more, and no longer, than this.
 WARM_CALLS, WARM_S = 200, 10.0
 LEAST_WARM_CALLS = 10

@@ -11,7 +11,6 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from ..errors import RunError, UsageError
@@ -20,7 +19,7 @@ from ..runs import layout
 from . import privacy, procfs, pyspy, rundir
 from .facts import Facts
 from .host import HostSampler
-from .infofile import InfoFile
+from .infofile import InfoFile, first_info
 from .nvml import NvmlSampler
 from .request import Outcome, Request
 from .stacks import Window
@@ -80,13 +79,13 @@ def attach(
 
     Raises RunError when nothing can be recorded.
     """
+    request = Request(kind="command", target=found.command[0], args=found.command[1:], results_root=results_root)
     try:
         run = rundir.make(results_root, _name(found))
-        info = InfoFile(run, _first_info(run, found, seconds))
+        info = InfoFile(run, _first_info(request, run, found, seconds))
     except OSError as error:
         raise RunError(f"cannot record into {results_root}: {error}; another place: --results-dir") from error
-    request = Request(kind="command", target=found.command[0], args=found.command[1:], results_root=results_root)
-    facts = Facts(request, found.executable)
+    facts = Facts(request, found.executable, folder=found.folder)
     host, nvml, spy = HostSampler(run, found.pid), NvmlSampler(run), _Stacks(run, found.pid, seconds, wanted=stacks)
     info.update(started_monotonic_ns=time.monotonic_ns(), started_realtime_ns=time.time_ns())
     host.start()
@@ -120,15 +119,12 @@ def _wait(found: Target, seconds: float) -> bool:
     return True
 
 
-def _first_info(run: Path, found: Target, seconds: float) -> RunInfo:
-    command = privacy.mask_command(list(found.command))
-    return RunInfo(
-        schema_version=layout.SCHEMA_VERSION,
-        id=run.name,
-        command=command,
+def _first_info(request: Request, run: Path, found: Target, seconds: float) -> RunInfo:
+    return first_info(
+        request,
+        run,
+        command=privacy.mask_command(list(found.command)),
         script=_name(found),
-        status="running",
-        created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
         pid=found.pid,
         supervisor_pid=os.getpid(),
         python={"executable": found.executable, "reason": f"of the process {found.pid}"},

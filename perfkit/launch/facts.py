@@ -16,10 +16,11 @@ T = TypeVar("T")
 
 
 class Facts:
-    """Gathers in a thread; `take` hands the result over once."""
+    """Gathers in a thread; `take` hands the result over once. The script's sources lie in *folder*, where the request does not tell."""
 
-    def __init__(self, request: Request, python: str) -> None:
-        self._folder = Path(request.target).absolute().parent if request.kind == "script" else Path.cwd()
+    def __init__(self, request: Request, python: str, folder: Path | None = None) -> None:
+        own = Path(request.target).absolute().parent if request.kind == "script" else Path.cwd()
+        self._folder = folder or own
         self._python = python
         self._failures: list[str] = []
         self._gathered: dict[str, Any] | None = None

@@ -16,17 +16,17 @@ from .request import Request
 
 
 def first_info(request: Request, run: Path, **known: Any) -> RunInfo:
-    """What is known of a run as it begins, secrets masked; *known* are the fields that only the caller can tell."""
-    return RunInfo(
-        schema_version=layout.SCHEMA_VERSION,
-        id=run.name,
-        command=privacy.mask_command(command.typed(request)),
-        script=privacy.mask_text(request.target),
-        status="running",
-        created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
-        environment=privacy.recorded_environment(os.environ),
-        **known,
-    )
+    """What is known of a run as it begins, secrets masked; *known* are the fields that only the caller can tell, or knows better."""
+    told: dict[str, Any] = {
+        "schema_version": layout.SCHEMA_VERSION,
+        "id": run.name,
+        "command": privacy.mask_command(command.typed(request)),
+        "script": privacy.mask_text(request.target),
+        "status": "running",
+        "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        "environment": privacy.recorded_environment(os.environ),
+    }
+    return RunInfo(**{**told, **known})
 
 
 class InfoFile:

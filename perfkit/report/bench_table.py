@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import IO, Any
 
+from ..stats.quantiles import PERCENTILES
 from .layout import Line, Page, Piece, clean, width_of
 from .units import count, seconds, share
 
 MIN_WIDTH, MAX_WIDTH = 60, 100
-PERCENTILES = ("p50", "p90", "p95", "p99")
 UNKNOWN = "–"
 
 Row = dict[str, Any]

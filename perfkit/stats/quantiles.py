@@ -9,6 +9,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import ArrayLike
 
+#: Those that a person is shown, by their names.
+PERCENTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 #: MLPerf's early stopping: so sure must be that a percentile is not exceeded, and so many values may lie above it.
 SURE, ABOVE = 0.99, 1
 

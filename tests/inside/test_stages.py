@@ -145,3 +145,31 @@ def test_a_table_gone_through_by_rows_is_found_with_its_line(tmp_path):
     (found,) = (finding for finding in document["findings"] if finding["rule"] == "row_wise")
     assert "features.py:8" in found["evidence"]["at"]
     assert found["saves"]["high"] > 0.3
+
+
+UNDONE = """
+import sys
+import sklearn.base
+from sklearn.preprocessing import StandardScaler
+before = {name: vars(StandardScaler).get(name) for name in ("fit", "transform")}
+hook = vars(sklearn.base.BaseEstimator).get("__init_subclass__")
+from perfkit.inside.probes import _sklearn
+from perfkit.inside.stages import Stages
+probe = _sklearn.Probe(Stages(sys.argv[1]))
+probe.arm(sklearn.base)
+class Own(StandardScaler):
+    def fit(self, X, y=None): return self
+assert hasattr(vars(Own)["fit"], "__wrapped__")
+probe.undo()
+assert not hasattr(vars(Own)["fit"], "__wrapped__")
+assert vars(sklearn.base.BaseEstimator).get("__init_subclass__") is hook
+assert before == {name: vars(StandardScaler).get(name) for name in before}
+"""
+
+
+@pytest.mark.slow
+def test_what_was_wrapped_can_be_put_back(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", UNDONE, str(tmp_path)], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr

@@ -77,6 +77,27 @@ def test_a_running_server_is_seen_from_outside_and_goes_on(tmp_path, server):
 
 
 @pytest.mark.slow
+def test_the_revision_is_that_of_the_folder_in_which_the_process_runs(tmp_path):
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    for words in (
+        ["init", "-q"],
+        ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "--allow-empty", "-m", "one"],
+    ):
+        subprocess.run(["git", *words], cwd=theirs, check=True)
+    wanted = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=theirs, check=True, capture_output=True, text=True
+    ).stdout.strip()
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], cwd=theirs)
+    try:
+        profile(tmp_path, "--pid", str(process.pid), "--seconds", "1").communicate(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
+    assert only_run(tmp_path).info.git["revision"] == wanted
+
+
+@pytest.mark.slow
 def test_one_that_ends_meanwhile_is_watched_to_its_end(tmp_path, server):
     process = server(3)
     watching = profile(tmp_path, "--pid", str(process.pid), "--seconds", "60")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from ...stats.quantiles import PERCENTILES
 from ..layout import clean
 from ..units import digits, seconds, share
 
@@ -53,9 +54,9 @@ def _latency(latency: Document | None, page: Page, *, verbose: int) -> None:
     """Percentiles of an inference call, those that have calls enough."""
     if latency is None:
         return
-    names = [name for name in ("p50", "p90", "p95", "p99") if latency[name]["enough"]]
+    names = [name for name in PERCENTILES if latency[name]["enough"]]
     shown: list[list[Piece]] = [[(f"{name} ", "cyan"), *_percentile(latency[name], verbose=verbose)] for name in names]
-    few = [f"{name} takes {latency[name]['needed']}" for name in ("p50", "p90", "p95", "p99") if name not in names]
+    few = [f"{name} takes {latency[name]['needed']}" for name in PERCENTILES if name not in names]
     if few:
         shown.append([(f"too few calls ({latency['calls']}; {', '.join(few)})", "dim")])
     page.row("latency of a call", shown)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ...stats.quantiles import PERCENTILES
+
 if TYPE_CHECKING:
     from ...advise.evidence import Evidence
     from ..gaps import Gaps
@@ -40,7 +42,7 @@ def steps(evidence: Evidence, gaps: Gaps) -> dict[str, Any]:
 def latency(evidence: Evidence, gaps: Gaps) -> dict[str, Any] | None:
     """``latency``: percentiles of an inference call; null of a training."""
     gaps.note("latency", evidence.why("latency") if evidence.latency is None else "not measured")
-    for name in ("p50", "p90", "p95", "p99"):
+    for name in PERCENTILES:
         for end in ("low", "high"):
             gaps.note(f"latency.{name}.{end}", "too few calls to bound it")
     gaps.note("latency.by_batch[].p99_s", "too few calls of this size")
