@@ -79,6 +79,8 @@ class Marked:
         return self._made.call(self._model, self._role, self._function, args, kwargs, self._batches.taken)
 
     def __getattr__(self, name):
+        if name == "_function":  # of a copy that is still being made
+            raise AttributeError(name)
         return getattr(self._function, name)
 
 
@@ -125,7 +127,15 @@ class Batches:
         told, self.next = self.next, None
         return told or (1, functions.rows_of(args))
 
-    def of_dataset(self, iterator):
+    def coming(self, iterator, found, in_function):
+        """An iterator of Keras' has moved on; samples of what it has fetched, -1 where the function itself will."""
+        try:
+            return self._of_dataset(iterator) if in_function else self._of_buffer(found[2])
+        except Exception as error:
+            self.session.broke("batches", error)
+            return -1
+
+    def _of_dataset(self, iterator):
         """Where the function itself fetches from a tf.data iterator."""
         steps = asked = iterator.steps_per_execution
         total = iterator._num_batches
@@ -136,8 +146,9 @@ class Batches:
             size = getattr(iterator.data_adapter, "_perfkit_rows", -1)
         last = total and iterator._steps_seen >= total and iterator._perfkit_last
         self.next = steps, (steps - 1) * size + (last or size) if size > 0 else -1
+        return -1
 
-    def of_buffer(self, buffer):
+    def _of_buffer(self, buffer):
         """Where Keras has fetched them."""
         sizes = [functions.rows_of(data) for data in buffer]
         samples = sum(sizes) if sizes and min(sizes) >= 0 else -1
@@ -201,10 +212,7 @@ def _patch_iterator(session, owner, in_function):
             began = now_ns()
             try:
                 found = original(self)
-                if in_function:
-                    batches.of_dataset(self)
-                else:
-                    samples = batches.of_buffer(found[2])
+                samples = batches.coming(self, found, in_function)
                 return found
             finally:
                 at = now_ns()
@@ -304,12 +312,15 @@ def _patch_model(session, owner):
             finally:
                 at = now_ns()
                 inside.discard(thread)
-                where = models.id_of(self) << 8 | thread
-                samples = functions.rows_of(args)
-                append(pack_pair(began, enter | where, grad | training << 1, 0, at, leave | where, samples, -1))
-                session.worked = True
-                if not grad and thread not in made.active and session.clock in (None, "inference"):
-                    session.step_ended("inference", at)
+                try:
+                    where = models.id_of(self) << 8 | thread
+                    samples = functions.rows_of(args)
+                    append(pack_pair(began, enter | where, grad | training << 1, 0, at, leave | where, samples, -1))
+                    session.worked = True
+                    if not grad and thread not in made.active and session.clock in (None, "inference"):
+                        session.step_ended("inference", at)
+                except Exception as error:
+                    session.broke("forward", error)
 
         return __call__
 
@@ -341,12 +352,15 @@ def _patch_optimizer(session, owner):
             began = now_ns()
             result = original(self, *args, **kwargs)
             at = now_ns()
-            number = steps.objects.id_of(self)
-            where = number << 8 | thread
-            append(pack_pair(began, enter | where, 0, 0, at, leave | where, 0, own))
-            if thread not in made.active:
-                session.worked = True
-                steps.stepped(number, at)
+            try:
+                number = steps.objects.id_of(self)
+                where = number << 8 | thread
+                append(pack_pair(began, enter | where, 0, 0, at, leave | where, 0, own))
+                if thread not in made.active:
+                    session.worked = True
+                    steps.stepped(number, at)
+            except Exception as error:
+                session.broke("optimizer", error)
             return result
 
         return apply

@@ -112,11 +112,14 @@ class Tracing:
 
     def _mark_call(self, function, recording, span):
         session = self.session
-        where = self.functions.objects.id_of(function) << 8 | session.threads[get_ident()]
-        flags = marks.FLAG_GRAD | marks.FLAG_TRAINING if recording else 0
-        session.rows.append(
-            pack_pair(span[0], marks.FORWARD_ENTER | where, flags, 0, span[1], marks.FORWARD_EXIT | where, -1, -1)
-        )
+        try:
+            where = self.functions.objects.id_of(function) << 8 | session.threads[get_ident()]
+            flags = marks.FLAG_GRAD | marks.FLAG_TRAINING if recording else 0
+            session.rows.append(
+                pack_pair(span[0], marks.FORWARD_ENTER | where, flags, 0, span[1], marks.FORWARD_EXIT | where, -1, -1)
+            )
+        except Exception as error:
+            session.broke("functions", error)
 
     # -- tapes -----------------------------------------------------------------------------------------------------
 

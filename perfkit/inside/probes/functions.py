@@ -36,12 +36,19 @@ class Functions(Cycle):
         began = now_ns()
         try:
             result = function(*args, **kwargs)
-            told = batch(args)
+            told = self._asked(batch, args)
             return result
         finally:
             at = now_ns()
             active.discard(thread)
             self.mark(owner, role, (began, at), told, own)
+
+    def _asked(self, batch, args):
+        try:
+            return batch(args)
+        except Exception as error:
+            self.session.broke("batches", error)
+            return 1, -1
 
     def mark(self, owner, role, span, told, own=0):
         """A call is over: from and to in *span*, (steps, samples) in *told*."""
@@ -92,19 +99,19 @@ def of(session):
 
 
 def rows_of(data, depth=4):
-    """First dimension of the first array in *data*, -1 where there is none."""
-    while depth:
-        depth -= 1
-        shape = getattr(data, "shape", None)
-        if shape is not None:
-            try:
+    """First dimension of the first array in *data*, -1 where there is none. It never raises: the data are the user's."""
+    try:
+        while depth:
+            depth -= 1
+            shape = getattr(data, "shape", None)
+            if shape is not None:
                 return int(shape[0])
-            except (TypeError, ValueError, IndexError):
+            if isinstance(data, dict):
+                data = next(iter(data.values()), None)
+            elif isinstance(data, (list, tuple)) and data:
+                data = data[0]
+            else:
                 return -1
-        if isinstance(data, dict):
-            data = next(iter(data.values()), None)
-        elif isinstance(data, (list, tuple)) and data:
-            data = data[0]
-        else:
-            return -1
+    except Exception:  # no number of rows, or an object that is no array after all
+        pass
     return -1
