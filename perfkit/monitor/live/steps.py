@@ -103,7 +103,7 @@ class LiveSteps:
             made += self._loop(found, fresh, ends[first:last], int(closing[first]))
         if made:
             self._count_closing(fresh, int(ends[-1]))
-            self._rows = self._rows[self._rows[:, 0] > self._edges[0]]
+            self._rows = self._rows[self._rows[:, 0] >= self._edges[0]]  # the first may be that which begins the loop
         return made
 
     def restart(self) -> None:
@@ -132,9 +132,8 @@ class LiveSteps:
         if len(functions) or self.clock == "train function":
             self.clock = "train function"
             functions = functions.where(self._closing_ones(functions))
-            ends, of_call = divided(
-                int(functions.start_ns[0]) if len(functions) else 0, functions.end_ns, functions.exit_b
-            )
+            begun = self._edges[-1] if self._edges else int(functions.start_ns[0]) if len(functions) else 0
+            ends, of_call = divided(begun, functions.end_ns, functions.exit_b)
             return ends, functions.obj if of_call is None else functions.obj[of_call]
         optimizers = intervals(found, marks.OPTIMIZER_ENTER)
         if len(optimizers) or self.clock == "optimizer":
@@ -218,8 +217,18 @@ class LiveSteps:
         edges = np.concatenate((self._edges, ends)).astype(np.int64)
         part = found.where((found.time_ns >= edges[0]) & (found.time_ns <= edges[-1]))
         mode: Literal["training", "inference"] = "training" if self._trains else "inference"
-        columns = of_loop(part, Segment(mode=mode, by=self.clock, start_ns=int(edges[0]), ends_ns=edges[1:]))
+        calls = self._calls(part, edges[1:])
+        columns = of_loop(
+            part, Segment(mode=mode, by=self.clock, start_ns=int(edges[0]), ends_ns=edges[1:], calls=calls)
+        )
         return {name: columns[name][-ends.size :] for name in ("duration_ns", "wall_ns", "samples", "tokens")}
+
+    def _calls(self, found: Marks, ends: Ints) -> Ints | None:
+        """Which call of a train function each step belongs to."""
+        if self.clock != "train function":
+            return None
+        of_call = np.searchsorted(steps_in_one(found, marks.ROLE_TRAIN).end_ns, ends)
+        return np.unique(of_call, return_inverse=True)[1]
 
     def _losses(self, found: Marks, edges: Ints) -> list[float | None]:
         own = found.of(marks.LOSS)

@@ -198,3 +198,31 @@ def test_marks_of_a_long_evaluation_are_looked_at_once_when_a_step_ends():
     loop.step()
     (step,) = live.take(loop.array(begin), LATER)
     assert (step.number, step.duration_ns, step.wall_ns) == (6, 10 * MS, 1010 * MS)
+
+
+def keras_fit(calls, steps):
+    """Epochs of four calls of a train function, each of so many steps; an evaluation after each."""
+    made = Loop()
+    for number in range(calls):
+        made.during(marks.CALLBACK_ENTER, 1)
+        made.mark(marks.FUNCTION_ENTER, 0, marks.ROLE_TRAIN)
+        made.now += 4 * steps
+        made.mark(marks.FUNCTION_EXIT, 0, 8 * steps, steps)
+        if number % 4 == 3:
+            made.mark(marks.FUNCTION_ENTER, 0, marks.ROLE_EVALUATE)
+            made.now += 30
+            made.mark(marks.FUNCTION_EXIT, 0, -1, 0)
+    return made
+
+
+@pytest.mark.parametrize("piece", [1, 7, 1000])
+@pytest.mark.parametrize("steps", [1, 5])
+def test_calls_of_a_train_function_are_steps_whatever_pieces_their_marks_come_in(steps, piece):
+    _, made = taken(keras_fit(24, steps), piece)
+    assert [step.number for step in made] == list(range(1, 24 * steps + 1))
+    assert {step.samples for step in made} == {8}
+    usual = (1 + 4 * steps) / steps * MS
+    # What follows an evaluation is no longer than the others: the evaluation is none of it.
+    assert [step.duration_ns for step in made[4 * steps : 8 * steps]] == pytest.approx(
+        [usual] * 4 * steps, abs=2 * MS * (steps > 1)
+    )
