@@ -51,14 +51,16 @@ class Threads(Patch):
     def _make(self, original):
         @functools.wraps(original)
         def set_num_threads(number):
-            if not self.active or _is_loaders(sys._getframe(1)):
-                original(number)
-                return
             original(number)  # raises what it would raise for a number that cannot be
-            self.wish = self.torch.get_num_threads()
-            original(self.number)
-            if self.began:
-                self._judge()
+            if _is_loaders(sys._getframe(1)):
+                return
+            self.wish = (
+                self.torch.get_num_threads()
+            )  # also while the fix is off: that is what it is to be compared with
+            if self.active:
+                original(self.number)
+                if self.began:
+                    self._judge()
 
         return set_num_threads
 

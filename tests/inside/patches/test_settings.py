@@ -160,3 +160,23 @@ class TestCudnn:
 
     def test_no_screening_takes_it_for_what_can_be_switched(self):
         assert not CudnnBenchmark.switchable
+
+
+def test_what_the_script_sets_while_the_fix_is_off_is_what_it_is_compared_with(apply):
+    script = """
+from _perfkit.inside import session
+(patch,) = session.current.patches
+patch.off()  # as a screening begins
+torch.set_num_threads(1)
+patch.on()
+patch.begin()
+print(torch.get_num_threads())
+patch.off()
+print(torch.get_num_threads())
+model = net(); opt = torch.optim.SGD(model.parameters(), 0.1)
+for x, y in DataLoader(data(64), 16):
+    lossf(model(x), y).backward(); opt.step()
+"""
+    outcome, rows = apply(script, "threads=2")
+    assert outcome.stdout.split() == ["2", "1"]
+    assert (rows["threads"]["state"], rows["threads"]["detail"]["was"]) == ("applied", 1)
