@@ -167,7 +167,7 @@ def test_what_the_script_sets_while_the_fix_is_off_is_what_it_is_compared_with(a
 from _perfkit.inside import session
 (patch,) = session.current.patches
 patch.off()  # as a screening begins
-torch.set_num_threads(1)
+torch.set_num_threads(3)
 patch.on()
 patch.begin()
 print(torch.get_num_threads())
@@ -177,6 +177,6 @@ model = net(); opt = torch.optim.SGD(model.parameters(), 0.1)
 for x, y in DataLoader(data(64), 16):
     lossf(model(x), y).backward(); opt.step()
 """
-    outcome, rows = apply(script, "threads=2")
-    assert outcome.stdout.split() == ["2", "1"]
-    assert (rows["threads"]["state"], rows["threads"]["detail"]["was"]) == ("applied", 1)
+    outcome, rows = apply(script, "threads=1")  # which is what it starts with
+    assert outcome.stdout.split() == ["1", "3"]
+    assert (rows["threads"]["state"], rows["threads"]["detail"]["was"]) == ("applied", 3)
