@@ -24,10 +24,12 @@ MIN_SHARE = 0.05
 KEPT = (0.05, 1 / 3)
 LINK = "https://pytorch.org/docs/stable/distributed.checkpoint.html"
 
+HOW_FIT = 'keras.callbacks.ModelCheckpoint(..., save_freq="epoch")   # or every so many batches'
+
 Row = dict[str, Any]
 
 
-def check(breakdown: list[Row], checkpoints: Row | None = None) -> Finding | None:
+def check(breakdown: list[Row], checkpoints: Row | None = None, compiled_model: Row | None = None) -> Finding | None:
     """Judge the time that saving takes."""
     step, spent = step_seconds(breakdown), phase_seconds(breakdown, "checkpoint")
     if not step or spent / step < MIN_SHARE:
@@ -47,7 +49,7 @@ def check(breakdown: list[Row], checkpoints: Row | None = None) -> Finding | Non
         saves=_gain(step, spent),
         confidence="high" if between else "medium",
         fix=None,
-        how=_how(between),
+        how=HOW_FIT if compiled_model else _how(between),
         links=[LINK],
     )
 

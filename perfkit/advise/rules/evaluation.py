@@ -41,10 +41,17 @@ KEPT_WHEN_OFTEN, KEPT_WHEN_RARE = (0.0, 0.25), (0.10, 0.50)
 # Evaluating mostly with gradients enabled: the rule no_grad speaks.
 WITH_GRAD = 0.5
 
+HOW_FIT = "model.fit(..., validation_freq=5)   # or validation_steps, a larger validation_batch_size"
+
 Row = dict[str, Any]
 
 
-def check(breakdown: list[Row], evaluations: Row | None = None, loader: Row | None = None) -> Finding | None:
+def check(
+    breakdown: list[Row],
+    evaluations: Row | None = None,
+    loader: Row | None = None,
+    compiled_model: Row | None = None,
+) -> Finding | None:
     """Judge the time that evaluation takes."""
     step, spent = step_seconds(breakdown), phase_seconds(breakdown, "evaluation")
     between = (evaluations or {}).get("steps_between")
@@ -63,7 +70,7 @@ def check(breakdown: list[Row], evaluations: Row | None = None, loader: Row | No
         saves=_gain(step, spent, _kept(is_often, between, epoch)),
         confidence="high" if is_often and epoch else "medium",
         fix=None,
-        how=_how(is_often, between, epoch),
+        how=HOW_FIT if compiled_model else _how(is_often, between, epoch),
     )
 
 

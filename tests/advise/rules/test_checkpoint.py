@@ -17,3 +17,8 @@ def test_it_is_silent_for_one_save_in_an_epoch(ask, phases):
 
 def test_it_is_silent_without_saves(ask, phases):
     assert ask("checkpoint", breakdown=phases(forward=0.05, backward=0.05)) is None
+
+
+def test_of_keras_fit_it_names_the_callback(ask, phases):
+    said = ask("checkpoint", breakdown=phases(function=0.06, checkpoint=0.04), compiled_model={"class": "Sequential"})
+    assert "ModelCheckpoint" in said.how

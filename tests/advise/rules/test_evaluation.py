@@ -55,3 +55,8 @@ def test_without_a_loader_only_much_evaluation_is_worth_a_word(ask, phases):
     given = {"evaluations": {"steps_between": 250.0}}
     assert ask("evaluation", breakdown=phases(forward=0.09, evaluation=0.01), **given) is None
     assert ask("evaluation", breakdown=phases(forward=0.07, evaluation=0.03), **given).confidence == "medium"
+
+
+def test_of_keras_fit_it_names_its_argument(ask, phases):
+    said = ask("evaluation", breakdown=phases(function=0.06, evaluation=0.06), compiled_model={"class": "Sequential"})
+    assert "validation_freq" in said.how
