@@ -17,7 +17,6 @@ from .cycle import Cycle
 from .hooks import place_all, replaced
 from .objects import Objects
 
-BACKENDS = ("tensorflow", "torch", "jax")
 TRAINERS = {"tensorflow": "TensorFlowTrainer", "torch": "TorchTrainer", "jax": "JAXTrainer"}
 ROLES = {"train": marks.ROLE_TRAIN, "test": marks.ROLE_EVALUATE, "predict": marks.ROLE_PREDICT}
 CALLBACKS = tuple(
@@ -201,6 +200,8 @@ def _patch_iterator(session, owner, in_function):
 
     def following(original):
         batches, append, threads = session.keras_batches, session.rows.append, session.threads
+        start, started = marks.LOADER_START_ENTER, marks.LOADER_START_EXIT
+        enter, leave = marks.LOADER_ENTER, marks.LOADER_EXIT
 
         @functools.wraps(original)
         def __next__(self):
@@ -218,22 +219,9 @@ def _patch_iterator(session, owner, in_function):
                 at = now_ns()
                 if begins:
                     length = self._num_batches or -1
-                    append(
-                        pack_pair(
-                            began,
-                            marks.LOADER_START_ENTER | where,
-                            length,
-                            0,
-                            at,
-                            marks.LOADER_START_EXIT | where,
-                            0,
-                            0,
-                        )
-                    )
+                    append(pack_pair(began, start | where, length, 0, at, started | where, 0, 0))
                 if not in_function:
-                    append(
-                        pack_pair(began, marks.LOADER_ENTER | where, 0, 0, at, marks.LOADER_EXIT | where, samples, -1)
-                    )
+                    append(pack_pair(began, enter | where, 0, 0, at, leave | where, samples, -1))
 
         return __next__
 
@@ -284,9 +272,9 @@ def _arm_eager(session, watch):
 
 
 def _is_eager():
-    """A function: whether calls compute at once, and are not traced into a graph. Of other backends than TensorFlow it is unknown."""
+    """Whether calls compute at once on TensorFlow, and are not traced into a graph."""
     context = sys.modules.get("tensorflow.python.eager.context")
-    return context.executing_eagerly if context is not None else lambda: False
+    return context is not None and context.executing_eagerly()
 
 
 def _patch_model(session, owner):
@@ -301,7 +289,7 @@ def _patch_model(session, owner):
         @functools.wraps(original)
         def __call__(self, *args, **kwargs):
             thread = threads[get_ident()]
-            if session.ended or thread in inside or not _is_eager()():
+            if session.ended or thread in inside or not _is_eager():
                 return original(self, *args, **kwargs)
             inside.add(thread)
             grad = _records()
@@ -342,7 +330,7 @@ def _patch_optimizer(session, owner):
 
         @functools.wraps(original)
         def apply(self, *args, **kwargs):
-            if session.ended or not _is_eager()():
+            if session.ended or not _is_eager():
                 tracing = getattr(session, "tracing", None)
                 if tracing is not None:
                     tracing.gradient_taken()
