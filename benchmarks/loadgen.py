@@ -20,7 +20,7 @@ import threading
 import time
 from pathlib import Path
 
-from machine import spread, write
+from machine import RESULTS, spread, write
 
 SCENARIOS = ("single-stream", "multi-stream", "server", "offline")
 SAMPLE_S, STALL_S, STALL_EVERY = 0.005, 0.05, 200
@@ -37,13 +37,14 @@ FIGURES = {
 class Model:
     """Sleeps for each sample; with *stalls* longer in some calls."""
 
-    def __init__(self, *, stalls=False):
-        self.stalls, self.calls = stalls, 0
+    def __init__(self, sample_s, *, stalls=False):
+        self.sample_s, self.stalls, self.calls = sample_s, stalls, 0
 
     def __call__(self, samples):
         self.calls += 1
         late = STALL_S if self.stalls and self.calls % STALL_EVERY == 0 else 0.0
-        time.sleep(SAMPLE_S * samples + late)
+        if self.sample_s:
+            time.sleep(self.sample_s * samples + late)
         return samples
 
 
@@ -54,13 +55,30 @@ def main():
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--stalls", action="store_true")
+    parser.add_argument(
+        "--nothing", action="store_true", help="a model that answers at once: what the generator itself takes"
+    )
+    parser.add_argument("--alone", action="store_true", help="measure that again, and add it to results/loadgen.json")
     options = parser.parse_args()
     if options.peer:
-        print(json.dumps(peer(options.peer, options.seconds, stalls=options.stalls)))
+        print(json.dumps(peer(options.peer, options.seconds, model(options))))
     elif options.own:
-        print(json.dumps(own(options.own, options.seconds, stalls=options.stalls)))
+        print(json.dumps(own(options.own, options.seconds, model(options))))
+    elif options.alone:
+        known = json.loads((RESULTS / "loadgen.json").read_text())
+        write("loadgen", {key: value for key, value in known.items() if key != "machine"} | {"alone": alone()})
     else:
         write("loadgen", compared(options.rounds, options.seconds))
+
+
+def model(options):
+    return Model(0.0 if options.nothing else SAMPLE_S, stalls=options.stalls)
+
+
+def alone():
+    """p50 of a server that answers at once: of LoadGen with a system under test in Python, and of ours. It is in every latency."""
+    taken = {who: [one(who, "server", False, 8, "--nothing")["p50"] for _ in range(3)] for who in ("peer", "own")}
+    return {"loadgen_s": spread(taken["peer"]), "own_s": spread(taken["own"])}
 
 
 # -- rounds ------------------------------------------------------------------------------------------------------------
@@ -78,10 +96,11 @@ def compared(rounds, seconds):
     return {
         "made_by": "benchmarks/loadgen.py", "sample_s": SAMPLE_S, "rate_per_s": RATE, "seconds": seconds,
         "within": WITHIN, "agree": all(told["agree"] for told in rows if told["agree"] is not None), "cases": rows,
+        "alone": alone(),
     }  # fmt: skip
 
 
-def one(who, scenario, stalls, seconds):
+def one(who, scenario, stalls, seconds, *more):
     words = [
         sys.executable,
         __file__,
@@ -90,6 +109,7 @@ def one(who, scenario, stalls, seconds):
         "--seconds",
         str(seconds),
         *(["--stalls"] if stalls else []),
+        *more,
     ]
     return json.loads(subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()[-1])
 
@@ -110,11 +130,10 @@ def row(case, taken):
 # -- perfkit's ---------------------------------------------------------------------------------------------------------
 
 
-def own(scenario, seconds, *, stalls):
+def own(scenario, seconds, ask):
     from perfkit.bench import scenarios
     from perfkit.stats.quantiles import quantile
 
-    ask = Model(stalls=stalls)
     if scenario == "offline":
         measured = scenarios.offline(ask, samples=int(seconds / SAMPLE_S), batch=PER_QUERY)
     elif scenario == "server":
@@ -131,11 +150,11 @@ def own(scenario, seconds, *, stalls):
 # -- LoadGen's ---------------------------------------------------------------------------------------------------------
 
 
-def peer(scenario, seconds, *, stalls):
+def peer(scenario, seconds, ask):
     import mlperf_loadgen
 
     with tempfile.TemporaryDirectory() as folder:
-        served = Served(mlperf_loadgen, Model(stalls=stalls))
+        served = Served(mlperf_loadgen, ask)
         run(mlperf_loadgen, served, settings(mlperf_loadgen, scenario, seconds), folder)
         summary = (Path(folder) / "mlperf_log_summary.txt").read_text()
     return {**read(summary), "queries": served.queries}
