@@ -3,8 +3,8 @@
     python benchmarks/overhead_keras.py              everything, writes results/overhead_keras.json
     python benchmarks/overhead_keras.py --rounds 2 --output -
 
-Two measurements of workloads/keras_fit.py, at widths whose steps take some 1, 5 and 20 ms. *Per step*: within one process the marks are switched off
-and on by epochs (off, on, on, off), and with a control that switches nothing. *Whole processes*: the plain script, and it under perfkit, with Keras' TensorBoard
+Two measurements of workloads/keras_fit.py, at widths whose steps take some 1, 7 and 30 ms. *Per step*: within one process the marks are switched off
+and on by steps (off, on, on, off), and with a control that switches nothing. *Whole processes*: the plain script, and it under perfkit, with Keras' TensorBoard
 callback (``profile_batch`` of five steps), and with tf.profiler on for all of its run, in turn; each against the plain runs before and after it.
 """
 
@@ -19,6 +19,8 @@ from pathlib import Path
 
 import overhead
 from machine import spread, write
+
+from perfkit.stats.robust import median_interval
 
 SCRIPT = Path(__file__).resolve().parent / "workloads" / "keras_fit.py"
 WIDTHS = {"short": 64, "medium": 768, "long": 2048}
@@ -43,7 +45,7 @@ def command(tool, script, steps, folder):
 
 
 def per_step(width, steps, processes):
-    """Added seconds of a step with the marks on: pairs of neighbouring epochs, over processes."""
+    """Added seconds of a step with the marks on: pairs of neighbouring steps, over processes."""
     marked, control = [], []
     for _ in range(processes):
         for turns, kept in ((True, marked), (False, control)):
@@ -59,28 +61,19 @@ def per_step(width, steps, processes):
                     "--results-dir",
                     folder,
                 ]
-                own = [str(SCRIPT), "--steps", str(steps), "--width", str(width), *(["--turns"] if turns else [])]
+                own = [str(SCRIPT), "--steps", str(steps), "--width", str(width), "--turns" if turns else "--control"]
                 done = subprocess.run([*words, *own], capture_output=True, text=True, check=True, timeout=900)
-            kept += pairs(json.loads([line for line in done.stdout.splitlines() if line.startswith('{"steps"')][-1]))
+            said = [line for line in done.stdout.splitlines() if line.startswith('{"steps"')][-1]
+            kept += json.loads(said)["pairs_s"]
     plain = statistics.median(off for off, _ in marked)
     return {"plain_step_s": plain, "marks": summary(marked), "control": summary(control)}
 
 
-def pairs(said):
-    """(off, on) of neighbouring epochs, of the pattern off, on, on, off."""
-    took = said["epochs_s"]
-    found = []
-    for first in range(4, len(took) - 3, 4):  # the first turn holds the start
-        off, on, on_again, off_again = took[first : first + 4]
-        found += [(off, on), (off_again, on_again)]
-    return found
-
-
 def summary(found):
     ratios, added = [on / off for off, on in found], [on - off for off, on in found]
-    quarter = statistics.quantiles(ratios, n=4)
+    low, high = median_interval(ratios)
     return {
-        "ratio": statistics.median(ratios), "ratio_quartiles": [quarter[0], quarter[2]],
+        "ratio": statistics.median(ratios), "ratio_interval": [low, high],
         "added_s": statistics.median(added), "pairs": len(found),
     }  # fmt: skip
 

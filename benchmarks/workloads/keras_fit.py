@@ -1,6 +1,7 @@
 """Keras' fit on made data: an MLP whose width sets how long a step takes. Prints its own stopwatch, by epochs.
 
-With ``--turns`` perfkit's marks are switched off and on by epochs while it runs under `perfkit profile`: off, on, on, off.
+With ``--turns`` perfkit's marks are switched off and on by steps while it runs under `perfkit profile`: off, on, on, off. (With ``--control`` only the
+stopwatch of each step is there, and nothing is switched.)
 """
 
 import argparse
@@ -22,23 +23,44 @@ TURNS = (False, True, True, False)
 
 
 class Stopwatch(keras.callbacks.Callback):
-    """Seconds per step of each epoch; takes the marks off and on."""
+    """Seconds per step of each epoch."""
 
-    def __init__(self, turns):
+    def __init__(self):
         super().__init__()
-        self.turns, self.took, self.armed = turns, [], []
+        self.took = []
 
     def on_epoch_begin(self, epoch, logs=None):
-        on = TURNS[epoch % len(TURNS)]
-        if self.turns:
-            sys.modules["_perfkit.inside.session"].current.ended = not on
-        self.armed.append(on)
         self.began = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
         self.took.append((time.perf_counter() - self.began) / STEPS)
-        if self.turns:
+
+
+class Turns(keras.callbacks.Callback):
+    """When each step began; takes the marks off and on. (On TensorFlow callbacks are called in the loop itself, whatever there are.)"""
+
+    def __init__(self, *, switches):
+        super().__init__()
+        self.switches, self.began = switches, []
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if self.switches:
+            sys.modules["_perfkit.inside.session"].current.ended = not TURNS[batch % len(TURNS)]
+        self.began.append((batch, time.perf_counter()))
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.switches:
             sys.modules["_perfkit.inside.session"].current.ended = False
+
+    def pairs(self):
+        """(off, on): means of the two steps each in a turn of four, without the first turn of an epoch, and the first two epochs."""
+        found = []
+        for first in range(2 * STEPS, len(self.began) - len(TURNS), len(TURNS)):
+            batch = self.began[first][0]
+            if batch and batch + len(TURNS) < STEPS:
+                a, b, _, d, end = (at for _, at in self.began[first : first + len(TURNS) + 1])
+                found.append(((b - a + end - d) / 2, (d - b) / 2))
+        return found
 
 
 def main():
@@ -46,6 +68,7 @@ def main():
     parser.add_argument("--steps", type=int, default=480)
     parser.add_argument("--width", type=int, default=512)
     parser.add_argument("--turns", action="store_true")
+    parser.add_argument("--control", action="store_true")
     parser.add_argument("--tensorboard", metavar="DIR")
     parser.add_argument("--profiler", metavar="DIR")
     options = parser.parse_args()
@@ -56,8 +79,8 @@ def main():
     layers = [keras.layers.Dense(options.width, activation="relu") for _ in range(3)]
     model = keras.Sequential([keras.Input((128,)), *layers, keras.layers.Dense(10)])
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    watch = Stopwatch(options.turns)
-    callbacks = [watch]
+    watch, turns = Stopwatch(), Turns(switches=options.turns)
+    callbacks = [watch, *([turns] if options.turns or options.control else [])]
     if options.tensorboard:
         callbacks.append(keras.callbacks.TensorBoard(options.tensorboard, profile_batch=(60, 64)))
     if options.profiler:
@@ -72,7 +95,7 @@ def main():
         "steps": STEPS * len(watch.took), "loop_s": loop_s, "median_s": statistics.median(steady),
         "median_late_s": statistics.median(steady[len(steady) // 2 :]), "loss": history.history["loss"][-1],
         "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        "epochs_s": watch.took, "armed": watch.armed if options.turns else None,
+        "pairs_s": turns.pairs(),
     }))  # fmt: skip
 
 
