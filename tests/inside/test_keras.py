@@ -241,7 +241,5 @@ def test_on_the_torch_backend_data_and_the_parts_of_a_step_can_be_told(keras):
     for column in ("data_ns", "forward_ns", "backward_ns", "function_ns"):
         assert (steps[column] > 0).all()
     assert facts(found, "keras")[0]["backend"] == "torch"
-    assert {name for line in found.run.jsonl("guests.jsonl") for name in line.get("framework", ())} == {
-        "torch",
-        "keras",
-    }
+    armed = {name for line in found.run.jsonl("guests.jsonl") for name in line.get("framework", ())}
+    assert armed >= {"torch", "keras"}  # some environments import TensorFlow beside them

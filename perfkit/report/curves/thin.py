@@ -50,9 +50,11 @@ def extremes(values: NDArray[np.float64], most: int) -> Thin:
     odd = padded((~finite).astype(np.float64), 0.0)
     first_odd = (offsets + odd.argmax(axis=1))[odd.any(axis=1)]
     counts = padded(finite.astype(np.float64), 0.0).sum(axis=1)
-    # Divided before they are added: the sum of values near the end of what a float holds would be infinite.
+    # Divided before they are added, and by two once more: the sum of values near the end of what a float holds would be infinite,
+    # or rounded to it.
     parts = padded(np.where(finite, values, 0.0), 0.0) / np.maximum(counts, 1.0)[:, None]
-    means = np.where(counts > 0, parts.sum(axis=1), np.nan)
+    most_half = np.finfo(np.float64).max / 2
+    means = np.where(counts > 0, 2 * np.clip((parts / 2).sum(axis=1), -most_half, most_half), np.nan)
     # In a bucket without a finite value argmin and argmax name its first value, which is odd and kept anyway.
     kept = np.unique(np.concatenate([[0], least, greatest, first_odd, [n - 1]]).astype(np.int64))
     # A last bucket that is not half full has a mean that is not like the others'.

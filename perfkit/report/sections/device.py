@@ -78,6 +78,7 @@ def trace(evidence: Evidence, gaps: Gaps) -> dict[str, Any]:
     for key in ("busy_share", "busy_share_raw"):
         gaps.note(f"trace.{key}", "nothing ran on a device")
     gaps.note("trace.dilation_estimate", "not needed: the unprofiled step time is known")
+    gaps.note("trace.input_wait", "no tf.data pipeline was asked in the traced steps")
     gaps.note("trace.rank", "the trace does not name one")
     for key, reason in HOTSPOT_GAPS.items():
         gaps.note(f"trace.host_operators[].{key}", reason)

@@ -67,6 +67,7 @@ def devices(evidence: Evidence, gaps: Gaps) -> list[dict[str, Any]]:
 
 def framework(evidence: Evidence, gaps: Gaps) -> dict[str, Any]:
     """``framework``: name, version and Keras' backend, from the process that stepped, else from any that armed."""
+    gaps.note("framework.backend", "Keras alone has backends")
     keras = evidence.keras
     if keras is not None:
         return {"name": "keras", "version": keras["version"], "backend": _backend(evidence, keras["backend"])}

@@ -8,9 +8,10 @@ import pytest
 
 from perfkit.errors import UsageError
 from perfkit.model.monitoring import Point
-from perfkit.monitor.detect import expectation, golden
+from perfkit.monitor.detect import expectation
 from perfkit.monitor.detect.watch import Watch
 from perfkit.monitor.history import History
+from perfkit.stats import golden
 
 STEP = "perf/step_time_s"
 

@@ -77,3 +77,9 @@ def test_whatever_the_values_ends_and_extremes_are_kept_and_the_limit_holds(valu
 @pytest.mark.parametrize("n", [9, 10, 11, 17, 100, 101])
 def test_the_least_limit_holds_for_awkward_lengths(n):
     assert len(extremes(np.random.default_rng(n).normal(size=n), 8).kept) <= 8
+
+
+def test_the_mean_of_values_at_the_end_of_what_a_float_holds_is_one_of_them():
+    values = np.full(21, np.finfo(np.float64).max)
+    thin = extremes(values, 10)
+    assert (thin.means == values[0]).all()
