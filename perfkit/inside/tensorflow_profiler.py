@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 
+from .profiler import Profiler
 from .replace import replace
 
 _WRAPPER = "tensorflow.python.profiler.internal._pywrap_profiler"
@@ -13,15 +14,16 @@ _PROFILER = "tensorflow.python.profiler.profiler_v2"
 _STARTS = (_PROFILER, "tensorflow._api.v2.profiler.experimental")
 
 
-class TensorFlowProfiler:
-    """What `window.TraceWindow` asks of a profiler."""
+class TensorFlowProfiler(Profiler):
+    """TensorFlow's."""
 
     ENDING = ".xplane.pb"
     EVENT_BYTES = 30  # an exported event is about this long (measured: 25 to 35)
 
     def __init__(self, session, watch):
+        super().__init__()
         self._session, self._watch = session, watch
-        self._recording = self._folder = self._annotation = None
+        self._recording = self._folder = None
 
     def is_clear(self):
         """Nothing of an earlier window is ever left."""
@@ -42,17 +44,8 @@ class TensorFlowProfiler:
         self._recording = sys.modules[_WRAPPER].ProfilerSession()
         self._recording.start(self._folder, {})
 
-    def annotate(self, step):
-        """A step begins."""
-        trace = sys.modules["tensorflow.python.profiler.trace"].Trace
-        self._annotation = trace("perfkit.step", step_num=step, _r=1)
-        self._annotation.__enter__()
-
-    def end_annotation(self):
-        """The step has ended."""
-        if self._annotation is not None:
-            self._annotation.__exit__(None, None, None)
-            self._annotation = None
+    def _named(self, step):
+        return sys.modules["tensorflow.python.profiler.trace"].Trace("perfkit.step", step_num=step, _r=1)
 
     def stop(self):
         """Record no more. (Its own `stop` would give the trace in another form; this one writes files as for TensorBoard.)"""

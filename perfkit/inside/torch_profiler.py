@@ -3,20 +3,21 @@
 import sys
 
 from .module_names import ModuleNames
+from .profiler import Profiler
 from .scopes import OpenScopes
 
 
-class TorchProfiler:
-    """What `window.TraceWindow` asks of a profiler."""
+class TorchProfiler(Profiler):
+    """torch's."""
 
     ENDING = ".json"
     EVENT_BYTES = 300  # an exported event is about this long (measured: 260 to 360)
 
     def __init__(self, session, torch):
+        super().__init__()
         self._session, self._torch = session, torch
         self._profile = None  # torch's, while it runs
         self._ours = False  # true while we construct it
-        self._annotation = None
         self._modules = ModuleNames(session, torch)
         self._scopes = OpenScopes(torch)
 
@@ -53,16 +54,8 @@ class TorchProfiler:
         finally:
             self._ours = False
 
-    def annotate(self, step):
-        """A step begins."""
-        self._annotation = self._torch.autograd.profiler.record_function("perfkit.step#%d" % step)
-        self._annotation.__enter__()
-
-    def end_annotation(self):
-        """The step has ended."""
-        if self._annotation is not None:
-            self._annotation.__exit__(None, None, None)
-            self._annotation = None
+    def _named(self, step):
+        return self._torch.autograd.profiler.record_function("perfkit.step#%d" % step)
 
     def stop(self):
         """Record no more."""

@@ -7,7 +7,7 @@ from typing import IO, Any
 
 from . import units
 from .layout import Line, Page, clean
-from .terminal import MAX_LINES, MAX_WIDTH, MIN_WIDTH, PLAIN_WIDTH, make_console, speaks_unicode
+from .terminal import MAX_LINES, MAX_WIDTH, MIN_WIDTH, PLAIN_WIDTH, put_out
 
 #: Lines of each list on a card without ``-v``; together with the rest they fill at most MAX_LINES.
 MAX_SERIES, MAX_MESSAGES, MAX_CRASHES, MAX_UNKNOWN, MAX_UNUSUAL, MAX_NOTES = 8, 3, 2, 2, 2, 3
@@ -24,9 +24,7 @@ def show(
     document: dict[str, Any], stream: IO[str], *, verbose: int = 0, color: bool | None = None, width: int | None = None
 ) -> None:
     """Print the card to *stream*."""
-    console = make_console(stream, color=color, width=width)
-    for line in render(document, width=console.width, verbose=verbose):
-        console.print(line.text(ascii_only=not speaks_unicode(stream)), soft_wrap=True)
+    put_out(lambda width: render(document, width=width, verbose=verbose), stream, color=color, width=width)
 
 
 def render(document: dict[str, Any], *, width: int = PLAIN_WIDTH, verbose: int = 0) -> list[Line]:

@@ -14,6 +14,8 @@ from .blocks import findings, footer, header, resources, timing
 from .layout import Line, Page
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from rich.console import Console
 
 #: Of a card at 100 columns; on a narrower page it may be longer.
@@ -62,6 +64,16 @@ def show(
     ascii_only = not speaks_unicode(stream)
     bars = console.is_terminal and not console.no_color and not ascii_only
     for line in render(document, width=console.width, verbose=verbose, run_word=run_word, bars=bars):
+        console.print(line.text(ascii_only=ascii_only), soft_wrap=True)
+
+
+def put_out(
+    render: Callable[[int], Iterable[Line]], stream: IO[str], *, color: bool | None = None, width: int | None = None
+) -> None:
+    """Print what *render* makes for the console's width to *stream*."""
+    console = make_console(stream, color=color, width=width)
+    ascii_only = not speaks_unicode(stream)
+    for line in render(console.width):
         console.print(line.text(ascii_only=ascii_only), soft_wrap=True)
 
 

@@ -30,12 +30,9 @@ def show(
     document: Row, stream: IO[str], *, verbose: int = 0, color: bool | None = None, width: int | None = None
 ) -> None:
     """Print the table to *stream*."""
-    from .terminal import make_console, speaks_unicode
+    from .terminal import put_out
 
-    console = make_console(stream, color=color, width=width)
-    ascii_only = not speaks_unicode(stream)
-    for line in render(document, width=console.width, verbose=verbose):
-        console.print(line.text(ascii_only=ascii_only), soft_wrap=True)
+    put_out(lambda width: render(document, width=width, verbose=verbose), stream, color=color, width=width)
 
 
 def render(document: Row, *, width: int = MAX_WIDTH, verbose: int = 0) -> list[Line]:

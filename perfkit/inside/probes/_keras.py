@@ -240,10 +240,10 @@ def _arm_callbacks(session, watch):
 def _patch_callbacks(session, owner):
     for name in CALLBACKS:
         if callable(getattr(owner, name, None)):
-            replaced(session, "callbacks", owner, name, functools.partial(_marked_callback, session, name))
+            replaced(session, "callbacks", owner, name, functools.partial(_marked_callback, session))
 
 
-def _marked_callback(session, name, original):
+def _marked_callback(session, original):
     append, threads = session.rows.append, session.threads
     enter, leave = marks.CALLBACK_ENTER, marks.CALLBACK_EXIT
 
@@ -279,7 +279,7 @@ def _is_eager():
 
 def _patch_model(session, owner):
     made = functions.of(session)
-    models = session.keras_models = Objects(session, facts.model)
+    models = Objects(session, facts.model)
     inside = set()
 
     def make(original):
@@ -322,7 +322,7 @@ def _records():
 
 def _patch_optimizer(session, owner):
     made = functions.of(session)
-    steps = session.keras_optimizers = Optimizers(session)
+    steps = Optimizers(session)
 
     def make(original):
         append, threads = session.rows.append, session.threads

@@ -22,7 +22,7 @@ from .feed import Feed
 from .growth import slope
 from .health import HANG_AFTER_S, Health
 from .pace import Pace
-from .progress import Progress
+from .progress import Expected, Progress
 from .samples import Samples, interval_s
 from .script_logs import ScriptLogs, own_files
 from .steps import LiveSteps, Step
@@ -215,12 +215,11 @@ class Watcher(Surroundings):
 
     def _judge(self, now: float) -> None:
         """The state, and what a change of it brings about."""
-        state = self._look_at_health()
+        state, expected = self._look_at_health()
         if state == "hanging" != self._state:
             # What was read last may be as old as the pace lets it be: nothing hangs of which there is news.
             self._take_news(now)
-            state = self._look_at_health()
-        expected = self.progress.expected(time.monotonic_ns(), time.time_ns())
+            state, expected = self._look_at_health()
         if state != self._state:
             before, self._state = self._state, state
             if state == "hanging":
@@ -238,10 +237,11 @@ class Watcher(Surroundings):
         if self._dump is None and self._every("status", HEARTBEAT_S, now):
             self._say_status(f"{self.health.hang}{self._hang_at}" if self.health.hang else "", expected.end_ns)
 
-    def _look_at_health(self) -> RunState:
+    def _look_at_health(self) -> tuple[RunState, Expected]:
+        """How the run stands by what has been read, and what is expected of it."""
         expected = self.progress.expected(time.monotonic_ns(), time.time_ns())
         self.health.complete = expected.steps is not None and self.steps.count >= expected.steps
-        return self.health.look(time.monotonic_ns())
+        return self.health.look(time.monotonic_ns()), expected
 
     # -- a hang
 
