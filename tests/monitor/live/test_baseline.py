@@ -14,11 +14,13 @@ def newest(monitored):
 def test_steps_that_are_slower_than_the_baselines_are_told_from_the_first_ones(monitored):
     assert monitored.run("steps(120)").returncode == 0
     rule = "slow: perf/step_time_s > 2 * baseline for 0.1s"
-    done = monitored.run("steps(60, 0.03)", "--baseline", "latest", "--alert", rule)
+    # Far outside what a loaded machine does to the steps of the baseline, which would rightly be expected of these too.
+    done = monitored.run("steps(15, 0.3)", "--baseline", "latest", "--alert", rule)
     assert done.returncode == 0, done.stderr
     recorded = newest(monitored)
-    (told,) = [event for event in recorded.events if event.source.startswith("step-against-baseline-run")]
-    assert (told.metric, told.kind) == ("perf/step_time_s", "degradation")
+    told = [event for event in recorded.events if event.source.startswith("step-against-baseline-run")]
+    assert {event.metric for event in told} == {"perf/step_time_s"}
+    (told,) = [event for event in told if event.kind == "degradation"]  # its first step may be an anomaly of its own
     assert told.step <= 5
     assert "was expected" in told.message
     assert [alert.rule for alert in recorded.alerts if alert.state == "firing" and alert.rule == "slow"]
