@@ -181,13 +181,28 @@ class Evidence(AroundFacts, DeviceFacts):
 
     @lazy
     def input_wait(self) -> Row:
-        """Of traced steps whose batches come from tf.data: wait_s and produce_s (per step), prefetches, share (of the traced steps), steps."""
+        """Of steps that take their batches from tf.data, as traced, or from Keras' own iterators in Python: wait_s and produce_s (per step),
+        prefetches, share (of these steps), steps, traced.
+        """
         from dataclasses import asdict
 
+        if (self.keras or {}).get("backend", "tensorflow") != "tensorflow":
+            return self._asked_in_python()
         found = self.need("trace").input_wait
         if found is None:
             raise Absent("no tf.data pipeline was asked in the traced steps")
-        return asdict(found)
+        return asdict(found) | {"traced": True}
+
+    def _asked_in_python(self) -> Row:
+        """The step makes its batch, or waits for workers that do."""
+        from dataclasses import asdict
+
+        from ..analyze.input_wait import asked_in_python
+
+        found = asked_in_python(self.need("breakdown"), int(self.need("headline")["steady_count"]))
+        if found is None:
+            raise Absent("no batches of Keras' own were asked for within the steps")
+        return asdict(found) | {"traced": False}
 
     @lazy
     def step_s(self) -> float:

@@ -1,4 +1,6 @@
-"""How long traced steps wait for an input pipeline of tf.data, which fetches inside the function that makes the step, and how long making a batch takes."""
+"""How long steps wait for their batch, and how long making one takes: as traced where tf.data is asked inside the function that makes
+the step, as marked where Keras asks in Python.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,8 @@ import numpy as np
 from .intervals import union
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from ..trace.events import Events
     from .intervals import Ints
     from .traced_steps import Window
@@ -21,14 +25,14 @@ _PRODUCING = ("PrefetchProduce",)
 
 @dataclass(frozen=True, kw_only=True)
 class InputWait:
-    """Seconds per traced step."""
+    """Seconds per step."""
 
     #: For the next batch, in the step.
     wait_s: float
     #: Making a batch, beside the step where the pipeline prefetches, else within it.
     produce_s: float
     prefetches: bool
-    #: What ``wait_s`` is of the traced steps.
+    #: What ``wait_s`` is of these steps.
     share: float
     steps: int
 
@@ -49,6 +53,15 @@ def input_wait(events: Events, window: Window) -> InputWait | None:
         share=wait / length,
         steps=window.count,
     )
+
+
+def asked_in_python(breakdown: Iterable[Mapping[str, Any]], steps: int) -> InputWait | None:
+    """What the phases of *steps* steps tell: what is waited for is being made. None without such a phase."""
+    data = next((row for row in breakdown if row["name"] == "data"), None)
+    if data is None:
+        return None
+    wait = float(data["seconds_per_step"])
+    return InputWait(wait_s=wait, produce_s=wait, prefetches=False, share=float(data["share"]), steps=steps)
 
 
 def _spans(events: Events, window: Window, names: tuple[str, ...]) -> tuple[Ints, Ints]:

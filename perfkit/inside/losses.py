@@ -1,109 +1,47 @@
-"""The losses of a trial: what each backward began from, kept on its device and read once, at the end.
+"""The losses of a trial: kept where they were computed, and read once, at the end.
 
-Reading a loss would wait for the device at every step. A copy of one number waits for nothing, and it costs the same with
-a fix and without.
+Reading a loss would wait for the device at every step.
 """
 
-import functools
 import json
 import math
 import os
-import weakref
-from struct import Struct
 
-from ..model import marks
 from ..runs import layout
-from .replace import replace
 
-CHUNK = 256  # so many copies become one tensor: small ones of their own take a block of device memory each
 MOST = 65536  # losses that are kept of one process
-LOOK_BACK = 64  # marks in which the batch of this backward is looked for
-
-_COUNTING = (marks.LOADER_EXIT, marks.FORWARD_EXIT)
-_last_words = Struct("3q").unpack_from  # tag, a, b of the mark that ends a row
 
 
 class Losses:
-    """Copies of the scalars that backward was called on, each with the samples seen until then."""
+    """Losses, each with the samples seen until then. A framework's own says what it keeps, and how that becomes numbers."""
 
-    def __init__(self, session, torch):
-        self._session, self._torch = session, torch
-        self._chunks, self._open, self._samples = [], [], []
-        self._batch = self._seen = 0
-        self._scaled = None  # what a GradScaler made of a loss: (reference to the product, the loss)
+    def __init__(self, session):
+        self._session = session
+        self.forget_after_fork()
 
     def arm(self, watch):
-        """Note the loss of every backward from now on. After the fixes: what the script itself calls is what counts."""
-        self._session.undo.append(("losses", replace(self._torch.autograd, "backward", self._noting)))
-        watch.when("torch.amp.grad_scaler", self._watch_scaler)
+        """Begin to keep losses."""
+        raise NotImplementedError
 
-    def _noting(self, original):
-        is_compiling, session = self._torch.compiler.is_compiling, self._session
+    def _values(self):
+        """The losses as numbers, as many as were counted. It may wait for the device, and raise if that has failed."""
+        raise NotImplementedError
 
-        @functools.wraps(original)
-        def backward(tensors, *args, **kwargs):
-            if not is_compiling() and not session.ended:
-                try:
-                    self.note(tensors)
-                except Exception as error:
-                    session.broke("losses", error)
-            return original(tensors, *args, **kwargs)
-
-        return backward
-
-    def note(self, tensors):
-        """Keep a copy of a scalar loss; what is no scalar is no loss of ours."""
-        tensor = tensors if isinstance(tensors, self._torch.Tensor) else next(iter(tensors), None)
-        if tensor is None or tensor.numel() != 1 or len(self._samples) >= MOST:
-            return
-        if self._scaled is not None and self._scaled[0]() is tensor:
-            tensor = self._scaled[1]
-        self._seen += self._batch_size()
+    def counted(self, samples):
+        """One more is kept, of so many *samples* (-1: not known)."""
+        self._seen += max(0, samples)
         self._samples.append(self._seen)
-        self._open.append(tensor.detach().reshape(()).clone())
-        if len(self._open) >= CHUNK:
-            self._chunks.append(self._joined())
-            self._open = []
 
-    def _joined(self):
-        try:
-            return [self._torch.stack(self._open)]
-        except (RuntimeError, TypeError):  # of several devices
-            return self._open
-
-    def _batch_size(self):
-        """Samples of the batch that this backward is about: the last that a loader or a model call counted."""
-        rows = self._session.rows
-        for row in reversed(rows[-LOOK_BACK:]):
-            tag, samples, _ = _last_words(row, len(row) - 24)
-            if samples > 0 and tag & 0xFF in _COUNTING:
-                self._batch = samples
-                break
-        return self._batch
-
-    def _watch_scaler(self, module, *_):
-        self._session.undo.append(("losses", replace(module.GradScaler, "scale", self._remembering)))
-
-    def _remembering(self, original):
-        tensor_class = self._torch.Tensor
-
-        @functools.wraps(original)
-        def scale(scaler, outputs):
-            result = original(scaler, outputs)
-            if isinstance(outputs, tensor_class) and isinstance(result, tensor_class):
-                self._scaled = weakref.ref(result), outputs.detach()
-            return result
-
-        return scale
+    @property
+    def is_full(self):
+        """Whether no more are kept."""
+        return len(self._samples) >= MOST
 
     def write(self):
-        """Read the copies (which waits for the device, now that the steps are over) and write losses.json. Returns how many."""
+        """Read what was kept and write losses.json. Returns how many."""
         if not self._samples:
             return 0
-        values = []
-        for tensor in (tensor for chunk in [*self._chunks, self._open] for tensor in chunk):
-            found = tensor.to("cpu", self._torch.float64).reshape(-1).tolist()
-            values += [value if math.isfinite(value) else None for value in found]
+        values = [value if math.isfinite(value) else None for value in self._values()]
         # Where no batch could be counted, backwards are counted instead.
         counted = self._seen > 0
         samples = self._samples if counted else list(range(1, len(values) + 1))
@@ -114,6 +52,4 @@ class Losses:
 
     def forget_after_fork(self):
         """The losses are the parent's."""
-        self._chunks, self._open, self._samples = [], [], []
-        self._batch = self._seen = 0
-        self._scaled = None
+        self._samples, self._seen = [], 0

@@ -17,7 +17,7 @@ from threading import get_ident
 from ..model import marks
 from ..runs import layout
 from ..runs.recorder import Recorder, append_line, pack
-from . import ending
+from . import ending, requested
 from .options import Options
 
 # How often a running job looks for requests, limits and the other ranks' decision.
@@ -72,9 +72,11 @@ class Session:
         self.make_device_clock = None  # callable giving a DeviceClock once the device is in use, set by the probe
         self.device_clock = None
         self.describers = []  # callables: a framework's settings as a fact, set by its probe
+        self.trainers = []  # callables: whether a training may follow calls that train nothing, set by the probes
         self.memory_peaks = None  # callable: device index -> (allocated, reserved), set by the probe
         self.undo = []  # (name, function) pairs, newest last
         self.trial = None  # inside.trial.Trial where this process is to stop itself
+        self.losses = None  # inside.function_losses.FunctionLosses of a trial, for the probes
         self.stream = None  # inside.stream.Stream where this process is monitored
         self.sign_ns = sys.maxsize  # when a call of a model is to be written at the latest, of a monitored process
         self.patches = []  # fixes applied from inside, patches.base.Patch
@@ -258,6 +260,10 @@ class Session:
         known = self.clock == "optimizer" and self.roots is not None and self.roots.settled and not self.detail_always
         return known and len(recent) > 16 and recent[-1] - recent[0] < SHORT_STEP_NS * (len(recent) - 1)
 
+    def may_train_later(self):
+        """Whether what is computed now is but the evaluation before a training."""
+        return any(ask() for ask in self.trainers)
+
     def _limit_reached(self, at_ns):
         options = self.options
         if options.steps and self.steps >= options.steps:
@@ -402,73 +408,10 @@ def arm(run_dir, option_text, watch, boot_ns=0, import_ns=(0, 0), framework="tor
     session = open_session(run_dir, option_text, watch)
     probe = import_module("%s.probes.%s" % (__package__, PROBES[framework]))
     session.armed += probe.arm(session, watch)
-    if framework == "torch":
-        _arm_for_torch(session, watch)
-    elif session.options.stream:
-        session.sign_ns = 0  # an evaluation shows that it goes on
+    session.armed += requested.arm(session, framework, watch)
     session.startup_ns += now_ns() - started
     _shake_hands(session, boot_ns, started, import_ns, framework)
     return session
-
-
-def _arm_for_torch(session, watch):
-    """What else was asked for, of which only torch is capable."""
-    if session.options.fixes:
-        session.armed += _arm_fixes(session, watch)
-    if session.options.trial_steps:
-        session.armed += _arm_trial(session, watch)  # after the fixes: its losses are those that the script means
-    if session.options.stream:
-        session.armed += _arm_stream(session, watch)
-
-
-def _arm_stream(session, watch):
-    """Mark losses and learning rates: this process is monitored."""
-    try:
-        from .stream import Stream
-
-        stream = Stream(session, sys.modules["torch"])
-        stream.arm(watch)
-        session.stream = stream
-        session.sign_ns = 0
-        return ["stream"]
-    except Exception as error:
-        session.broke("stream", error)
-        return []
-
-
-def _arm_fixes(session, watch):
-    """Arm what fixes.json asks for; names of the fixes that are on."""
-    try:
-        from . import patches
-
-        with open(os.path.join(session.recorder.run_dir, layout.FIXES), encoding="utf-8") as file:
-            return patches.arm(session, sys.modules["torch"], watch, json.load(file))
-    except Exception as error:
-        session.broke("fixes", error)
-        return []
-
-
-def _arm_trial(session, watch):
-    """Let this process stop itself when the trial has what it wants."""
-    try:
-        from .trial import Trial
-
-        trial = Trial(session, sys.modules["torch"], _screening(session))
-        trial.arm(watch)
-        session.trial = trial
-        return ["trial"]
-    except Exception as error:
-        session.broke("trial", error)
-        return []
-
-
-def _screening(session):
-    """The screening that this trial is, if it is one."""
-    if not session.options.screen_steps:
-        return None
-    from .screening import Screening
-
-    return Screening(session)
 
 
 def open_from_environment():

@@ -10,7 +10,6 @@ import sys
 
 from ..model import marks
 from ..runs import layout
-from .losses import Losses
 from .steadiness import next_candidate, why_steady
 
 # What the trial's fact says of it.
@@ -20,19 +19,20 @@ COMPLETE, TIME_IS_UP, STOPPED_BY_RANK_0, ENDED = "complete", "time is up", "stop
 class Trial:
     """Decides at step boundaries when this process has shown enough."""
 
-    def __init__(self, session, torch, screening=None):
+    def __init__(self, session, screening=None):
         self._session = session
         self._screening = screening
-        self._losses = Losses(session, torch)
+        self._losses = []
         self._control = os.path.join(session.recorder.run_dir, layout.CONTROL)
         self._clock = None
         self._steady_from = self._steady_ns = None
         self._why_steady = None
         self._state = ENDED
 
-    def arm(self, watch):
-        """Begin to note losses."""
-        self._losses.arm(watch)
+    def keep(self, losses, watch):
+        """Begin to keep *losses* (`losses.Losses`), of one framework. What the first that saw any has kept is written."""
+        losses.arm(watch)
+        self._losses.append(losses)
 
     def look(self, step, at_ns):
         """Called at step boundaries on the slow path: the step to be called again at. Does not return from the last."""
@@ -60,7 +60,7 @@ class Trial:
 
     def _becomes_steady(self, step, at_ns):
         session = self._session
-        if session.clock in ("inference", "backward") and session.roots.may_train_later():
+        if session.clock in ("inference", "backward") and session.may_train_later():
             return False  # an evaluation before the training
         self._why_steady = why_steady(step, session.recent)
         if self._why_steady is None:
@@ -89,7 +89,7 @@ class Trial:
         """The trial's fact, as the recording ends: also where the script has ended before the trial had what it wanted."""
         session = self._session
         try:
-            losses = self._losses.write()
+            losses = next((count for each in self._losses if (count := each.write())), 0)
         except Exception as error:  # a device that has failed gives nothing back
             session.broke("losses", error)
             losses = None
@@ -109,7 +109,8 @@ class Trial:
         self._state = ENDED
         if self._screening is not None:
             self._screening.abandon()
-        self._losses.forget_after_fork()
+        for losses in self._losses:
+            losses.forget_after_fork()
 
     def _tell_the_others(self):
         if self._session.recorder.rank:

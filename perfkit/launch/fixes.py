@@ -15,12 +15,16 @@ from ..runs import layout
 
 Type = type[int] | type[str] | type[bool]
 
+KERAS, TENSORFLOW = "Keras", "TensorFlow"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
     """One fix that there is."""
 
     what: str
+    #: What has to be imported for it to act: as a person calls it.
+    framework: str = "PyTorch"
     #: Parameter -> type of its value.
     parameters: Mapping[str, Type] = field(default_factory=dict)
     #: The parameter that ``NAME=VALUE`` sets.
@@ -76,6 +80,33 @@ KINDS: dict[str, Kind] = {
         what="which implementation scaled_dot_product_attention takes", parameters={"backend": str}, main="backend", screened=True,
     ),
     "nothing": Kind(what="no change, to see what measuring alone does", screened=True),
+    "jit-compile": Kind(what="Keras' train and predict functions compiled with XLA", framework=KERAS),
+    "steps-per-execution": Kind(
+        what="so many steps of Keras' fit in one call", framework=KERAS, parameters={"steps": int}, main="steps",
+    ),
+    "mixed-precision": Kind(
+        what="Keras' layers compute in 16 bits", framework=KERAS, parameters={"dtype": str}, main="dtype",
+    ),
+    "floatx": Kind(what="Keras in float32 where the script sets float64", framework=KERAS),
+    "run-eagerly": Kind(
+        what="graphs where the script has Keras or TensorFlow run eagerly", framework=TENSORFLOW,
+        parameters={"run_eagerly": bool}, main="run_eagerly",
+    ),
+    "fit-batch-size": Kind(
+        what="larger batches in Keras' fit and from tf.data; the learning rate is not changed", framework=KERAS,
+        parameters={"batch_size": int, "times": int}, main="batch_size",
+    ),
+    "dataset-workers": Kind(
+        what="a PyDataset's batches made in worker processes, in the same order", framework=KERAS,
+        parameters={"workers": int, "use_multiprocessing": bool}, main="workers",
+    ),
+    "tf-data": Kind(
+        what="parallel map and prefetched batches in tf.data", framework=TENSORFLOW,
+        parameters={"parallel": bool, "prefetch": bool},
+    ),
+    "tf-threads": Kind(
+        what="threads within a TensorFlow operation", framework=TENSORFLOW, parameters={"num_threads": int}, main="num_threads",
+    ),
 }  # fmt: skip
 
 _WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
@@ -108,10 +139,13 @@ def check(asked: Iterable[Fix]) -> None:
 
 
 def listing() -> str:
-    """What there is, a line each."""
-    rows = [(f"{name}{f'={kind.main.upper()}' if kind.main else ''}", name, kind) for name, kind in KINDS.items()]
-    width = max(len(row[0]) for row in rows)
-    return "\n".join(f"{short:{width}}  {kind.what}{_others(kind)}" for short, _, kind in rows)
+    """What there is, a line each, by framework."""
+    rows = [(f"{name}{f'={kind.main.upper()}' if kind.main else ''}", kind) for name, kind in KINDS.items()]
+    width = max(len(short) for short, _ in rows)
+    lines: dict[str, list[str]] = {}
+    for short, kind in rows:
+        lines.setdefault(kind.framework, []).append(f"{short:{width}}  {kind.what}{_others(kind)}")
+    return "\n".join(line for framework, these in lines.items() for line in (f"{framework}:", *these))
 
 
 def write(run: Path, asked: tuple[Fix, ...]) -> None:

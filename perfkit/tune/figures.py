@@ -94,8 +94,13 @@ def _cost(evidence: Evidence) -> tuple[float | None, str, str | None]:
     samples = steady["samples"].to_numpy().astype(float)
     per = "sample" if np.isfinite(samples).all() and samples.sum() > 0 else "step"
     amount = samples if per == "sample" else np.ones(len(steady))
-    loader = evidence.loader or {}
-    return seconds_per(lead, steady, amount, int(loader.get("length") or 0)), per, None
+    return seconds_per(lead, steady, amount, epoch_batches(evidence)), per, None
+
+
+def epoch_batches(evidence: Evidence) -> int:
+    """Batches of an epoch, as a DataLoader or Keras' own iterator has them; 0 where nobody knows."""
+    loader, batches = evidence.loader or {}, evidence.batches or {}
+    return max(0, int(loader.get("length") or batches.get("num_batches") or 0))
 
 
 def seconds_per(lead: pl.DataFrame, steady: pl.DataFrame, amount: NDArray[np.float64], batches: int) -> float:

@@ -140,7 +140,7 @@ class _Session:
         read = figures.read(evidence)
         if read.seconds is None or read.step_s is None:
             raise PerfkitError(f"{base.info.script}: cannot be tuned: {read.problem or 'its steps were not seen'}")
-        epoch = max(0, int((evidence.loader or {}).get("length") or 0))
+        epoch = figures.epoch_batches(evidence)
         self._length = plan.length(read.startup_s or 1.0, read.step_s, epoch, self._asked.steps)
         findings = advise(evidence).findings
         self._read, self._epoch, self._ranks = read, epoch, evidence.rank_count or 1

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..advise.evidence import Evidence
 from ..analyze.memory_samples import endings
+from ..launch.fixes import KERAS, KINDS, TENSORFLOW
 from ..runs.reader import Run
 from . import figures
 from .figures import Figures
@@ -67,7 +68,7 @@ def judged(
     found = Run(path)
     evidence = Evidence(found)
     read = figures.read(evidence)
-    state, reason = _state(found, read, exit_code, broken, uses_torch=evidence.torch is not None)
+    state, reason = _state(found, read, exit_code, broken, _frameworks(evidence))
     if late and state == "failed" and read.seconds is None:
         state, reason = "late", f"its steps had not settled after {wall_s:.0f} s"
     thinned = replace(read, losses=_thinned(read.losses))
@@ -83,12 +84,13 @@ def judged(
     )
 
 
-def _state(run: Run, read: Figures, exit_code: int, broken: str, *, uses_torch: bool) -> tuple[State, str]:
+def _state(run: Run, read: Figures, exit_code: int, broken: str, used: set[str]) -> tuple[State, str]:
     for fix in read.fixes:
         if fix["state"] == "not-applicable":
             return "not-applicable", str(fix.get("reason") or f"{fix['name']} found nothing to act on")
-        if fix["state"] is None and not uses_torch and not exit_code and not broken:
-            return "not-applicable", f"{fix['name']} is for PyTorch, which the script does not use"
+        needed = KINDS[fix["name"]].framework
+        if fix["state"] is None and needed not in used and not exit_code and not broken:
+            return "not-applicable", f"{fix['name']} is for {needed}, which the script does not use"
     if any(ending.get("memory") for ending in endings(run)):
         return "failed", "out of memory"
     if exit_code or broken:
@@ -100,6 +102,11 @@ def _state(run: Run, read: Figures, exit_code: int, broken: str, *, uses_torch: 
     if read.seconds is None:
         return "failed", read.problem or "its steps could not be timed"
     return "measured", "; ".join(f"{fix['name']} acted {fix.get('count') or 1} times" for fix in read.fixes)
+
+
+def _frameworks(evidence: Evidence) -> set[str]:
+    found = {"PyTorch": evidence.torch, TENSORFLOW: evidence.tensorflow, KERAS: evidence.keras}
+    return {name for name, fact in found.items() if fact is not None}
 
 
 def _acted(read: Figures) -> bool:

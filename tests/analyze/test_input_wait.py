@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from perfkit.analyze.breakdown import with_traced_wait
-from perfkit.analyze.input_wait import input_wait
+from perfkit.analyze.input_wait import InputWait, asked_in_python, input_wait
 from perfkit.analyze.traced_steps import Window
 
 
@@ -69,3 +69,14 @@ def test_a_wait_that_was_marked_is_not_told_again():
     told = rows(data=0.5, function=0.5)
     assert with_traced_wait(told, {"share": 0.4, "steps": 5}) == told
     assert with_traced_wait(rows(function=1.0), None) == rows(function=1.0)
+
+
+def test_where_keras_asks_in_python_the_phases_tell():
+    phases = [
+        {"name": "data", "seconds_per_step": 0.008, "share": 0.8},
+        {"name": "function", "seconds_per_step": 0.002, "share": 0.2},
+    ]
+    assert asked_in_python(phases, 90) == InputWait(
+        wait_s=0.008, produce_s=0.008, prefetches=False, share=0.8, steps=90
+    )
+    assert asked_in_python(phases[1:], 90) is None

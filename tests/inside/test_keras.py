@@ -243,3 +243,33 @@ def test_on_the_torch_backend_data_and_the_parts_of_a_step_can_be_told(keras):
     assert facts(found, "keras")[0]["backend"] == "torch"
     armed = {name for line in found.run.jsonl("guests.jsonl") for name in line.get("framework", ())}
     assert armed >= {"torch", "keras"}  # some environments import TensorFlow beside them
+
+
+def test_on_the_jax_backend_the_function_asks_for_each_batch_itself(keras):
+    pytest.importorskip("jax")
+    script = (
+        FIT % 2
+        + """
+class Slices(keras.utils.PyDataset):
+    def __len__(self): return 10
+    def __getitem__(self, i):
+        time.sleep(0.004)
+        return x[i * 32:i * 32 + 32], y[i * 32:i * 32 + 32]
+other = net(); other.compile("adam", loss, steps_per_execution=5)
+history = other.fit(Slices(), epochs=1, verbose=0)
+told(other, loss=history.history["loss"])
+"""
+    )
+    found = keras(script, environment={"KERAS_BACKEND": "jax"}, trial_steps=10_000)
+    steps = found.steps()
+    assert len(steps) == 33 + 10
+    assert facts(found, "keras")[0]["backend"] == "jax"
+    assert steps["samples"].to_list()[-10:] == [32] * 10
+    assert sum(steps["samples"]) == 3 * 330 + 320
+    slept = steps[-10:]
+    assert (slept["data_ns"] > 3_500_000).all()
+    assert (slept["data_ns"] + slept["function_ns"] <= slept["wall_ns"]).all()
+    losses = json.loads((found.rank.path / "losses.json").read_text())
+    assert losses["unit"] == "samples"
+    assert losses["samples"][-1] == sum(steps["samples"])
+    assert losses["loss"][-1] == pytest.approx(said(found)["loss"][-1], rel=1e-5)

@@ -222,6 +222,81 @@ def test_a_file_whose_last_line_has_no_end(tmp_path):
     assert patched(source, change(source, "zero-grad-none").diff, tmp_path) == "import torch\nmodel.zero_grad(True)"
 
 
+KERAS = """\
+import keras
+import tensorflow as tf
+keras.config.set_floatx("float64")
+class Slices(keras.utils.PyDataset):
+    def __init__(self, n, **kwargs):
+        super().__init__(**kwargs)
+train = Slices(3)
+data = (
+    tf.data.Dataset.from_tensor_slices((x, y))
+    .map(lambda a, b: (a * 2, b))
+    .shuffle(100).batch(32)
+)
+model = keras.Sequential([])
+model.compile("adam", loss, run_eagerly=True)
+model.fit(train, epochs=2)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "lines"),
+    [
+        ("jit-compile", {}, ['model.compile("adam", loss, run_eagerly=True, jit_compile=True)']),
+        (
+            "steps-per-execution",
+            {"steps": 16},
+            ['model.compile("adam", loss, run_eagerly=True, steps_per_execution=16)'],
+        ),
+        ("run-eagerly", {}, ['model.compile("adam", loss, run_eagerly=False)']),
+        ("floatx", {}, ['keras.config.set_floatx("float32")']),
+        ("mixed-precision", {"dtype": "float16"}, ['keras.config.set_dtype_policy("mixed_float16")']),
+        ("dataset-workers", {"workers": 2}, ["train = Slices(3, workers=2, use_multiprocessing=True)"]),
+        ("tf-threads", {"num_threads": 2}, ["tf.config.threading.set_intra_op_parallelism_threads(2)"]),
+        (
+            "tf-data",
+            {},
+            [
+                "    .map(lambda a, b: (a * 2, b), num_parallel_calls=tf.data.AUTOTUNE)",
+                "    .shuffle(100).batch(32).prefetch(tf.data.AUTOTUNE)",
+            ],
+        ),
+    ],
+)
+def test_lines_of_a_keras_script(name, parameters, lines, tmp_path):
+    made = patched(KERAS, change(KERAS, name, **parameters).diff, tmp_path).splitlines()
+    assert [line for line in lines if line not in made] == []
+    assert len(made) - len(KERAS.splitlines()) == (2 if name in ("mixed-precision", "tf-threads") else 0)
+
+
+def test_the_batch_size_of_fit(tmp_path):
+    source = KERAS.replace(".batch(32)", "").replace("fit(train, epochs=2)", "fit(x, y, batch_size=8)")
+    assert "model.fit(x, y, batch_size=64)" in patched(
+        source, change(source, "fit-batch-size", batch_size=64).diff, tmp_path
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "parameters"),
+    [
+        # Which model, which data set, whose batches.
+        (KERAS + 'other.compile("sgd")\n', "jit-compile", {}),
+        (KERAS + "more = Slices(4)\n", "dataset-workers", {"workers": 2}),
+        (KERAS.replace("super().__init__(**kwargs)", "super().__init__()"), "dataset-workers", {"workers": 2}),
+        (KERAS, "fit-batch-size", {"batch_size": 64}),
+        (KERAS + "valid = table.batch(32)\n", "tf-data", {}),
+        # The script chooses by itself.
+        (KERAS + 'keras.config.set_dtype_policy("float64")\n', "mixed-precision", {}),
+        (KERAS.replace(", run_eagerly=True", ""), "run-eagerly", {}),
+    ],
+)
+def test_where_the_place_in_a_keras_script_is_not_certain(source, name, parameters):
+    found = change(source, name, how="write this", **parameters)
+    assert (found.diff, found.by_hand) == ("", {"it": "write this"})
+
+
 @pytest.mark.parametrize("name", sorted(KINDS.keys() - {"nothing"}))
 def test_every_fix_ends_with_something_to_write(name):
     fix = Fix(name=name)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...model.records import Finding, Interval
+from ...model.records import Finding, Fix, Interval
 from ..host_work import compute_takes
 from ..what_if import ms, percent, phase_seconds, step_seconds
 
@@ -49,7 +49,7 @@ def check(breakdown: list[Row], compiled_model: Row, keras: Row, tensorflow: Row
         },
         saves=Interval(low=low, high=high),
         confidence="medium",
-        fix=None,
+        fix=Fix(name="floatx") if keras.get("floatx") == "float64" else None,
         how='# without keras.config.set_floatx("float64")\nx = x.astype("float32")',
         links=[LINK],
         takes=compute_takes(breakdown),

@@ -1,7 +1,7 @@
 """A tf.data pipeline, or a Python data set or generator of Keras, does not keep up with the step.
 
-Speaks when traced steps wait for their batch for at least 5 % of their time, and making batches beside the step, or in more workers, would give
-that much back. Four cures, by what feeds the step:
+Speaks when steps wait for their batch for at least 5 % of their time (traced ones on TensorFlow, which fetches inside its graph; on torch and JAX the
+marks tell), and making batches beside the step, or in more workers, would give that much back. Four cures, by what feeds the step:
 
 - *a PyDataset without workers*: one thread makes its batches, beside a step that holds Python's lock as well. ``workers`` and
   ``use_multiprocessing=True`` make them in processes.
@@ -12,14 +12,14 @@ that much back. Four cures, by what feeds the step:
 How the gain is told. Making a batch takes what the trace says. With ``w`` workers (all cores at the most) the step takes the longest of: what it takes
 less its wait; a w-th of making a batch; and both together on all cores. The high end is that; at the low end it takes 15 % more, for contention.
 
-It is silent without a trace window, below 5 %, where the low end is below 1 %, and where batches are made by several workers already.
+It is silent on TensorFlow without a trace window, below 5 %, where the low end is below 1 %, and where batches are made by several workers already.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from ...model.records import Finding
+from ...model.records import Finding, Fix
 from ..what_if import ms, percent, saved, step_seconds
 
 MIN_SHARE = 0.05
@@ -42,7 +42,7 @@ def check(breakdown: list[Row], input_wait: Row, cores: int, batches: Row | None
     cure = _cure(batches or {}, input_wait, cores)
     if cure is None:
         return None
-    title, how, link, workers = cure
+    title, how, link, workers, fix = cure
     wait = input_wait["share"] * step
     # As parts of the traced steps, which need not be as long as the others.
     computing, making = step - wait, input_wait["produce_s"] / input_wait["wait_s"] * wait
@@ -55,35 +55,36 @@ def check(breakdown: list[Row], input_wait: Row, cores: int, batches: Row | None
         cause="input",
         title=title,
         evidence={
-            "waiting for batches": f"{ms(wait)} of the {ms(step)} step ({percent(input_wait['share'])}, in {input_wait['steps']} traced steps)",
+            "waiting for batches": f"{ms(wait)} of the {ms(step)} step ({percent(input_wait['share'])}, in {input_wait['steps']} {'traced' if input_wait['traced'] else 'steady'} steps)",
             "making a batch": ms(making),
             "made": "beside the step" if input_wait["prefetches"] else "when the step asks for it",
         },
         saves=gain,
         confidence="medium",
-        fix=None,
+        fix=fix,
         how=how,
         links=[link],
         takes={"data": 1.0},
     )
 
 
-def _cure(batches: Row, input_wait: Row, cores: int) -> tuple[str, str, str, int] | None:
-    """Title, change, link and how many workers there are then; None where batches are made by several already."""
+def _cure(batches: Row, input_wait: Row, cores: int) -> tuple[str, str, str, int, Fix | None] | None:
+    """Title, change, link, how many workers there are then, and the fix if it can be applied; None where several make batches already."""
     dataset, adapter = str(batches.get("dataset") or ""), str(batches.get("adapter") or "")
     if adapter.endswith("PyDatasetAdapter"):
         if (batches.get("workers") or 1) > 1 or cores < 2:
             return None
         name = dataset.rpartition(".")[2]
         how = f"{name}(workers={cores}, use_multiprocessing=True)   # PyDataset's own arguments: super().__init__(**kwargs)"
-        return "Make batches in worker processes", how, LINK_PYDATASET, cores
+        fix = Fix(name="dataset-workers", parameters={"workers": cores})
+        return "Make batches in worker processes", how, LINK_PYDATASET, cores, fix
     if adapter.endswith("GeneratorDataAdapter"):
         if cores < 2:
             return None
-        return "Make batches in worker processes", HOW_GENERATOR.format(workers=cores), LINK_PYDATASET, cores
+        return "Make batches in worker processes", HOW_GENERATOR.format(workers=cores), LINK_PYDATASET, cores, None
     stages = [str(stage.get("stage")) for stage in batches.get("pipeline") or []]
     if any(stage in ("Map", "MapV2") for stage in stages) and cores > 1:
-        return "Map the data in parallel", HOW_MAP, LINK_DATA, cores
-    if not input_wait["prefetches"]:
-        return "Prefetch batches", HOW_PREFETCH, LINK_DATA, 1
+        return "Map the data in parallel", HOW_MAP, LINK_DATA, cores, Fix(name="tf-data")
+    if (stages or not adapter) and not input_wait["prefetches"]:
+        return "Prefetch batches", HOW_PREFETCH, LINK_DATA, 1, Fix(name="tf-data")
     return None

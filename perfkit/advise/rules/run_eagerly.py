@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...model.records import Finding, Interval
+from ...model.records import Finding, Fix, Interval
 from ..what_if import ms, percent, phase_seconds, step_seconds
 
 MIN_SHARE = 0.5
@@ -47,6 +47,7 @@ def check(
     if gain.low < MIN_SAVES:
         return None
     by_fit = bool((compiled_model or {}).get("run_eagerly"))
+    asked_for = by_fit or bool(tensorflow.get("run_functions_eagerly"))
     return Finding(
         rule="run_eagerly",
         cause="python",
@@ -54,13 +55,11 @@ def check(
         evidence={
             "computed operation by operation": f"{ms(spent)} of the {ms(step)} step ({percent(spent / step)})",
             "of it the optimizer": ms(stepped),
-            "because of": "run_eagerly"
-            if by_fit or tensorflow.get("run_functions_eagerly")
-            else "a step outside a tf.function",
+            "because of": "run_eagerly" if asked_for else "a step outside a tf.function",
         },
         saves=gain,
         confidence="high" if by_fit else "medium",
-        fix=None,
+        fix=Fix(name="run-eagerly") if asked_for else None,
         how="model.compile(...)   # without run_eagerly=True" if by_fit else "@tf.function\ndef train_step(x, y): ...",
         links=[LINK],
         takes=dict.fromkeys(PARTS, 1.0),

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...model.records import Finding, Interval
+from ...model.records import Finding, Fix, Interval
 from ..what_if import ms, percent, phase_seconds, step_seconds
 
 STEPS = 32
@@ -56,7 +56,7 @@ def check(breakdown: list[Row], headline: Row, compiled_model: Row, keras: Row) 
         },
         saves=gain,
         confidence="medium",
-        fix=None,
+        fix=Fix(name="steps-per-execution", parameters={"steps": STEPS}),
         how=f"model.compile(..., steps_per_execution={STEPS})",
         links=[LINK],
         takes={"other": 1.0, "callbacks": 1.0, "function": 1.0},

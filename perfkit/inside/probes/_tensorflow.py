@@ -96,7 +96,7 @@ class Tracing:
         own = session.take_own_ns() if function in self._training else 0
         outer, self._being_traced[ident] = self._being_traced.get(ident), function
         recording = self.recording()
-        told = functions.NO_STEP
+        told, result = functions.NO_STEP, None
         began = now_ns()
         try:
             result = self.traced(original, function, args, kwargs)
@@ -106,6 +106,8 @@ class Tracing:
             span = began, now_ns()
             self._being_traced[ident] = outer
             if function in self._training:
+                if session.losses is not None:
+                    self.functions.note_loss(result, told[1])
                 self.functions.mark(function, marks.ROLE_TRAIN, span, told, own)
             else:
                 self._mark_call(function, recording, span)
@@ -137,6 +139,8 @@ class Tracing:
                     return original(self, *args, **kwargs)
                 session.worked = True
                 thread = threads[get_ident()]
+                if session.losses is not None and args and thread not in tracing.functions.active:
+                    tracing.functions.note_loss(args[0])
                 began = now_ns()
                 try:
                     return original(self, *args, **kwargs)

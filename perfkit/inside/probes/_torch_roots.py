@@ -223,6 +223,7 @@ def arm_roots(session, torch, count_batch, is_worker):
     """Begin discovery. The roots stay reachable as ``session.roots`` for the trace window."""
     session.calls = CallPatches(torch)
     session.roots = Roots(session, torch, count_batch, is_worker)
+    session.trainers.append(session.roots.may_train_later)
     # Called from a marked call, with a module or a tensor at hand: the compiler would make frames of them.
     for function in (*vars(Roots).values(), *vars(Objects).values(), count_batch, is_worker):
         if hasattr(function, "__code__"):

@@ -37,6 +37,8 @@ class Functions(Cycle):
         try:
             result = function(*args, **kwargs)
             told = self._asked(batch, args)
+            if session.losses is not None and role == marks.ROLE_TRAIN:
+                self.note_loss(result, told[1])
             return result
         finally:
             at = now_ns()
@@ -49,6 +51,13 @@ class Functions(Cycle):
         except Exception as error:
             self.session.broke("batches", error)
             return 1, -1
+
+    def note_loss(self, result, samples=-1):
+        """Of a trial: keep the loss in what a step has returned."""
+        try:
+            self.session.losses.note(result, samples)
+        except Exception as error:
+            self.session.broke("losses", error)
 
     def mark(self, owner, role, span, told, own=0):
         """A call is over: from and to in *span*, (steps, samples) in *told*."""

@@ -7,6 +7,7 @@
     loader    loader workers, pinned memory, kept samples, the batch size
     model     the optimizer's flags, compile, channels last, autocast
     float32   a float64 model
+    keras     arguments of Keras' compile and fit, and settings of Keras and TensorFlow
     settings  everything that is one statement for the whole program
 """
 
@@ -15,7 +16,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from . import float32, loader, model, settings
+from . import float32, keras, loader, model, settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +46,15 @@ EDITS: dict[str, Callable[[str, Parameters], str | None]] = {
     "zero-grad-none": settings.zero_grad_none,
     "gc-freeze": settings.gc_freeze,
     "allocator": settings.allocator,
+    "jit-compile": keras.jit_compile,
+    "steps-per-execution": keras.steps_per_execution,
+    "run-eagerly": keras.run_eagerly,
+    "fit-batch-size": keras.batch_size,
+    "floatx": keras.floatx,
+    "mixed-precision": keras.mixed_precision,
+    "tf-threads": keras.threads,
+    "dataset-workers": keras.workers,
+    "tf-data": keras.pipeline,
 }
 
 #: By the name of the fix: the lines that a person writes, with the place as a comment.
@@ -71,6 +81,19 @@ LINES: dict[str, Callable[[Parameters], str]] = {
     "zero-grad-none": lambda _: "optimizer.zero_grad()   # without set_to_none=False",
     "gc-freeze": lambda _: "import gc\ngc.collect()\ngc.freeze()   # once, just before the training loop",
     "allocator": settings.allocator_lines,
+    "jit-compile": lambda _: "model.compile(..., jit_compile=True)",
+    "steps-per-execution": lambda parameters: f"model.compile(..., steps_per_execution={keras.steps(parameters)})",
+    "run-eagerly": lambda _: (
+        "model.compile(...)   # without run_eagerly=True, and without tf.config.run_functions_eagerly(True)"
+    ),
+    "fit-batch-size": keras.batch_lines,
+    "floatx": lambda _: 'keras.config.set_floatx("float32")   # in place of "float64"',
+    "mixed-precision": lambda parameters: (
+        f"keras.config.set_dtype_policy({keras.policy(parameters)})   # below the imports"
+    ),
+    "dataset-workers": keras.worker_lines,
+    "tf-data": lambda _: keras.PIPELINE_LINES,
+    "tf-threads": lambda parameters: f"{keras.thread_line('tf', parameters)}   # below the imports",
 }
 
 

@@ -120,10 +120,10 @@ def statement_of(tree: ast.AST, node: ast.expr) -> ast.stmt:
     return max(holds, key=lambda statement: (statement.lineno, statement.col_offset))
 
 
-def after_imports(text: str, *lines: str) -> str | None:
-    """*lines* below the imports of which ``import torch`` is one, at the top level of a script."""
+def after_imports(text: str, *lines: str, module: str = "torch", called: str | None = None) -> str | None:
+    """*lines* below the imports of which that of *module* is one, by the name *called* (its own), at the top level of a script."""
     body = ast.parse(text).body
-    place = next((n for n, node in enumerate(body) if _binds(node, "torch")), None)
+    place = next((n for n, node in enumerate(body) if _name_given(node, module) == (called or module)), None)
     if place is None:
         return None
     while place + 1 < len(body) and isinstance(body[place + 1], ast.Import | ast.ImportFrom):
@@ -149,9 +149,22 @@ def importing(text: str, module: str) -> str | None:
 
 def _binds(node: ast.stmt, module: str) -> bool:
     """Whether an import gives the name *module* to the module."""
-    return isinstance(node, ast.Import) and any(
-        alias.name.split(".")[0] == module and not alias.asname for alias in node.names
-    )
+    return _name_given(node, module) == module
+
+
+def name_of(text: str, module: str) -> str | None:
+    """By what name a script has *module*, imported at its top level: ``tf`` of ``import tensorflow as tf``."""
+    return next((name for node in ast.parse(text).body if (name := _name_given(node, module))), None)
+
+
+def _name_given(node: ast.stmt, module: str) -> str | None:
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            if alias.name == module or (alias.name.split(".")[0] == module and not alias.asname):
+                return alias.asname or module
+    if isinstance(node, ast.ImportFrom) and not node.level:
+        return next((alias.asname or module for alias in node.names if alias.name == module), None)
+    return None
 
 
 def _is_import(node: ast.stmt) -> bool:

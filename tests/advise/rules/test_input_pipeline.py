@@ -2,7 +2,7 @@
 
 import pytest
 
-WAIT = {"wait_s": 0.021, "produce_s": 0.021, "prefetches": True, "share": 0.84, "steps": 5}
+WAIT = {"wait_s": 0.021, "produce_s": 0.021, "prefetches": True, "share": 0.84, "steps": 5, "traced": True}
 PYDATASET = {"adapter": "keras.PyDatasetAdapter", "dataset": "__main__.Made", "workers": 1}
 TF = {"adapter": "keras.TFDatasetAdapter", "pipeline": [{"stage": "Batch"}, {"stage": "Map"}, {"stage": "TensorSlice"}]}
 
@@ -14,6 +14,7 @@ def step(phases):
 def test_a_python_data_set_wants_workers(ask, phases):
     said = ask("input_pipeline", breakdown=step(phases), input_wait=WAIT, cores=4, batches=PYDATASET)
     assert "Made(workers=4, use_multiprocessing=True)" in said.how
+    assert said.fix.name == "dataset-workers"
     after = 0.025 / 4  # both together, on all cores
     assert (said.saves.low, said.saves.high) == pytest.approx((1 - 1.15 * after / 0.025, 1 - after / 0.025))
 
@@ -56,6 +57,7 @@ def test_a_pipeline_without_prefetch_is_to_make_batches_beside_the_step(ask, pha
             }
         },
         {"cores": 1},
+        {"input_wait": WAIT | {"prefetches": False, "traced": False}, "batches": {"adapter": "keras.ArrayDataAdapter"}},
     ],
 )
 def test_it_is_silent(ask, phases, given):

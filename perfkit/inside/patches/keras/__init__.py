@@ -1,0 +1,1 @@
+"""Fixes for Keras and TensorFlow, one file each."""
