@@ -2,6 +2,7 @@
 
     python benchmarks/tune_power.py               40 runs of each; those that are in results/tune_power.json count
     python benchmarks/tune_power.py --runs 10     ten of each
+    python benchmarks/tune_power.py --only aa     of one kind: a false alarm is one also beside other work, a gain wants a quiet machine
 
 Real runs of the command line on a real script (workloads/equal_parts.py: some seconds a process). A/A: ``--fix nothing``, a patch
 that is armed, proves itself and changes nothing. Planted: ``--sweep "--work=18"`` on a step of 19 equal parts. It is a sweep over
@@ -38,11 +39,13 @@ POWER_TO_REACH = 0.9
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=40, help="of each kind (default 40)")
+    parser.add_argument("--only", choices=KINDS, help="runs of one kind alone")
     parser.add_argument("--minutes", type=float, default=5.0, help="for each run (default 5)")
     options = parser.parse_args()
     truth = tuning.stored(NAME, "truth", None) or measured()
     runs = tuning.stored(NAME, "runs", {kind: [] for kind in KINDS})
-    while behind := [kind for kind in KINDS if len(runs[kind]) < options.runs]:
+    kinds = [options.only] if options.only else KINDS
+    while behind := [kind for kind in kinds if len(runs[kind]) < options.runs]:
         kind = min(behind, key=lambda kind: len(runs[kind]))
         runs[kind].append(run(kind, options.minutes))
         write(

@@ -43,6 +43,7 @@ BASELINE_STEPS, BASELINE_STEADY_S = 96, 4.0
 BASELINE_SHARE = 0.3
 # A trial may take so many times as long as expected before it is stopped, and at least so many seconds: compilers take theirs.
 PATIENCE, LEAST_PATIENCE_S, COMPILERS_PATIENCE_S = 4.0, 120.0, 300.0
+COMPILERS = ("compile", "jit-compile")
 DEFAULT_MINUTES = 15.0
 EFFECTS_SHOWN = 4
 
@@ -260,7 +261,7 @@ class _Session:
 
     def _patience(self, fixes: Sequence[Fix]) -> float:
         """Seconds that a process with *fixes* may take."""
-        least_s = COMPILERS_PATIENCE_S if any(fix.name == "compile" for fix in fixes) else LEAST_PATIENCE_S
+        least_s = COMPILERS_PATIENCE_S if any(fix.name in COMPILERS for fix in fixes) else LEAST_PATIENCE_S
         return max(least_s, PATIENCE * self._length.process_s)
 
     # --- one process

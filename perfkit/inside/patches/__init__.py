@@ -49,8 +49,8 @@ def arm(session, framework, watch, fixes):
 
     Never raises: a fix that cannot be made says so in the recording, and the script runs without it.
     """
-    files = MODULES[framework]
-    made = [_make(session, framework, watch, fix) for fix in fixes if fix.get("name") in files]
+    others = {name for files in MODULES.values() for name in files} - MODULES[framework].keys()
+    made = [_make(session, framework, watch, fix) for fix in fixes if fix.get("name") not in others]
     for patch in filter(None, made):
         session.patches.append(patch)
         patch.arm()
@@ -58,10 +58,10 @@ def arm(session, framework, watch, fixes):
 
 
 def _make(session, framework, watch, fix):
-    name, parameters = fix["name"], fix.get("parameters") or {}
+    name, parameters = fix.get("name"), fix.get("parameters") or {}
     try:
         kind = import_module("." + MODULES[framework][name], __name__).PATCH
-        made = kind(session, sys.modules[framework], watch, parameters)
+        made = kind(session, sys.modules.get(framework), watch, parameters)
         made.name = name  # two names may share a file
         return made
     except Exception as error:

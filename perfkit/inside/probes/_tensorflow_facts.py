@@ -13,13 +13,20 @@ def framework(tensorflow):
         "kind": "tensorflow",
         "version": str(tensorflow.__version__),
         # 0: as many as there are cores.
-        "intra_op_threads": threading.get_intra_op_parallelism_threads(),
+        "intra_op_threads": intra_op_threads(tensorflow),
         "inter_op_threads": threading.get_inter_op_parallelism_threads(),
         "jit": str(_call(optimizer.get_jit) or ""),
         "run_functions_eagerly": bool(tensorflow.config.functions_run_eagerly()),
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "") != "0",
         "devices": [_device(tensorflow, device) for device in tensorflow.config.list_logical_devices("GPU")],
     }
+
+
+def intra_op_threads(tensorflow):
+    """What the script set, else the environment; 0: as many as there are cores."""
+    asked = tensorflow.config.threading.get_intra_op_parallelism_threads()
+    told = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
+    return asked or (int(told) if told.isdecimal() else 0)
 
 
 def _device(tensorflow, device):

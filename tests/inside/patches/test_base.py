@@ -120,8 +120,13 @@ def test_one_that_never_acted_says_what_it_waited_for(session):
 
 
 def test_a_fix_that_cannot_be_made_is_a_fact_and_no_error(session):
-    assert patches.arm(session, None, None, [{"name": "no-such"}, {"name": "nothing"}]) == ["fix nothing"]
+    assert patches.arm(session, "torch", None, [{"name": "no-such"}, {"name": "nothing"}]) == ["fix nothing"]
     assert [(fact["name"], fact["state"]) for fact in session.facts] == [("no-such", "failed"), ("nothing", "applied")]
+
+
+def test_a_fix_of_another_framework_waits_for_that(session):
+    assert patches.arm(session, "keras", None, [{"name": "nothing"}]) == []
+    assert session.facts == []
 
 
 class TestReadBack:

@@ -2,6 +2,7 @@
 
 import functools
 
+from ...probes._tensorflow_facts import intra_op_threads
 from ..processors import usable
 from .base import KerasPatch
 
@@ -17,7 +18,7 @@ class TfThreads(KerasPatch):
         """Set it, and take over the script's own setting."""
         self._threading = self.framework.config.threading
         self._number = int(self.parameters.get("num_threads") or usable())
-        self._wish = self._threading.get_intra_op_parallelism_threads()
+        self._wish = intra_op_threads(self.framework)
         getattr(self._threading, SETTING)(self._number)
         self.replace(self._threading, SETTING, self._make)
 
