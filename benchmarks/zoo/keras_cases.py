@@ -14,9 +14,9 @@ KERAS_CASES = (
              "data.map(augmented, num_parallel_calls=tf.data.AUTOTUNE).batch(BATCH).prefetch(tf.data.AUTOTUNE)"),
         ),
     ),
-    Case(script="keras_debugged.py", cause="python", cure=((", run_eagerly=True", ""),), threads=1),
-    Case(script="keras_sips.py", cause="batch", rules=("small_batch",), cure=(("batch_size=4", "batch_size=64"),), threads=1),
-    Case(script="keras_tabular.py", cause="launch", rules=("dispatch",), cure=(('"mse")', '"mse", steps_per_execution=32)'),), threads=1),
+    Case(script="keras_debugged.py", cause="python", rules=("run_eagerly",), cure=((", run_eagerly=True", ""),), threads=1),
+    Case(script="keras_sips.py", cause="batch", rules=("fit_batch_size", "steps_per_execution"), cure=(("batch_size=4", "batch_size=64"),), threads=1),
+    Case(script="keras_tabular.py", cause="launch", rules=("steps_per_execution",), cure=(('"mse")', '"mse", steps_per_execution=32)'),), threads=1),
     Case(
         script="keras_sentences.py", cause="compile", rules=("recompile",), threads=1,
         cure=(
@@ -24,7 +24,7 @@ KERAS_CASES = (
              "@tf.function(input_signature=[tf.TensorSpec((BATCH, None), tf.int32), tf.TensorSpec((BATCH,), tf.float32)])\n"),
         ),
     ),
-    Case(script="keras_exact.py", cause="precision", rules=("float64",), cure=(('keras.config.set_floatx("float64")\n', ""),), threads=1),
+    Case(script="keras_exact.py", cause="precision", rules=("floatx",), cure=(('keras.config.set_floatx("float64")\n', ""),), threads=1),
     Case(
         script="keras_examined.py", cause="evaluation", rules=("evaluation",), cure=(("validation_freq=1", "validation_freq=8"),),
         basis="run", threads=1,

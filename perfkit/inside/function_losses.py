@@ -9,6 +9,10 @@ from .losses import Losses
 class FunctionLosses(Losses):
     """What such functions returned, and what the gradients of eager steps were taken of. The probes give it."""
 
+    def __init__(self, session):
+        super().__init__(session)
+        self._kept = []
+
     def arm(self, watch):
         """From now on the probes find it in the session."""
         self._session.losses = self

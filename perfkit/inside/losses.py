@@ -17,7 +17,7 @@ class Losses:
 
     def __init__(self, session):
         self._session = session
-        self.forget_after_fork()
+        self._samples, self._seen = [], 0
 
     def arm(self, watch):
         """Begin to keep losses."""

@@ -10,8 +10,8 @@ from struct import Struct
 from threading import get_ident
 
 from ..model import marks
-from .losses import Losses
 from .session import now_ns
+from .torch_losses import TorchLosses
 
 # Copies on their way at the same time. A device that is further behind than that has its next losses passed over.
 SLOTS = 64
@@ -19,11 +19,11 @@ SLOTS = 64
 _pack_value = Struct("2qdq").pack  # as a mark of four words, its third being a double
 
 
-class Stream(Losses):
+class Stream(TorchLosses):
     """Marks what each backward began from, and each change of a learning rate."""
 
     def __init__(self, session, torch):
-        Losses.__init__(self, session, torch)
+        TorchLosses.__init__(self, session, torch)
         self._plain = torch.Tensor
         self._rates = {}  # optimizer's number -> the rate last marked
         self._late = None  # Late, made at the first loss on a CUDA device
@@ -32,16 +32,16 @@ class Stream(Losses):
     def arm(self, watch):
         """Begin."""
         # Called with a tensor at hand between the graphs of a compiled step: the compiler would make frames of them.
-        for function in (*vars(Losses).values(), *vars(Stream).values(), *vars(Late).values()):
+        for function in (f for kind in (*Stream.__mro__[:-1], Late) for f in vars(kind).values()):
             if hasattr(function, "__code__"):
                 self._session.calls.never_compile(function)
-        Losses.arm(self, watch)
+        TorchLosses.arm(self, watch)
         watch.when("torch.optim.optimizer", self._watch_optimizers)
 
     # -- losses
 
     def _noting(self, original):
-        backward = Losses._noting(self, original)
+        backward = TorchLosses._noting(self, original)
         self._session.calls.never_compile(backward)
         return backward
 
@@ -120,7 +120,7 @@ class Stream(Losses):
 
     def forget_after_fork(self):
         """The losses are the parent's, and a device cannot be used in a forked child."""
-        Losses.forget_after_fork(self)
+        TorchLosses.forget_after_fork(self)
         self._rates.clear()
         self._parents, self._late = self._late, None  # never given back: that would speak to the device
 

@@ -23,6 +23,8 @@ class TorchLosses(Losses):
     def __init__(self, session, torch):
         super().__init__(session)
         self._torch = torch
+        self._chunks, self._open, self._batch = [], [], 0
+        self._scaled = None  # what a GradScaler made of a loss: (reference to the product, the loss)
 
     def arm(self, watch):
         """Note the loss of every backward from now on. After the fixes: what the script itself calls is what counts."""
@@ -95,4 +97,4 @@ class TorchLosses(Losses):
         """The losses are the parent's."""
         super().forget_after_fork()
         self._chunks, self._open, self._batch = [], [], 0
-        self._scaled = None  # what a GradScaler made of a loss: (reference to the product, the loss)
+        self._scaled = None

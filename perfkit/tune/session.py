@@ -44,6 +44,8 @@ BASELINE_SHARE = 0.3
 # A trial may take so many times as long as expected before it is stopped, and at least so many seconds: compilers take theirs.
 PATIENCE, LEAST_PATIENCE_S, COMPILERS_PATIENCE_S = 4.0, 120.0, 300.0
 COMPILERS = ("compile", "jit-compile")
+#: With these kept, what else is worth trying can only be seen of the changed script.
+MAKES_ANOTHER_STEP = ("run-eagerly",)
 DEFAULT_MINUTES = 15.0
 EFFECTS_SHOWN = 4
 
@@ -332,6 +334,8 @@ class _Session:
         kept = search.together.candidates if search.together is not None else ()
         kept = kept if search.together is not None and search.together.verdict.state == "keep" else ()
         measured = search.trials[trial.BASELINE]
+        if any(fix.name in MAKES_ANOTHER_STEP for candidate in kept for fix in candidate.fixes):
+            self._notes.append("with graphs the step is another one: tune the changed script again, more may help now")
         return {
             "path": str(self._ledger.path),
             "command": mask_command(typed(self._request)),

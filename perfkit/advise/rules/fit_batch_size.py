@@ -7,7 +7,8 @@ Cure: a larger batch; the title says how large. In training this changes the opt
 it is for the person to decide; in inference it changes nothing.
 
 How the gain is told, per sample, for a batch of 64. What lies between the calls is paid once per batch; and so is what a call takes that computes next to nothing: 0.3 ms at
-the low end; at the high end nearly all of it. Measured (TensorFlow 2.21, Keras 3.15, one thread, beside other work), from {MEASURED}.
+the low end; at the high end all of it. Measured (TensorFlow 2.21, Keras 3.15, one thread, beside other work), 4 → 64: MLPs of 64 and 256
+units 93 to 94 %, an LSTM of 32 units 92 %, a convolution network of 8 channels on 32 by 32 pictures 78 %, attention on 32 positions 64 %; 8 → 64: the last two 61 and 49 %.
 
 It is silent where several steps are made in one call, for steps without a graph (the rule run_eagerly), on a GPU, on the torch backend (the rule
 small_batch), for batches above 16, and where less than 20 % would surely be saved.
@@ -24,7 +25,6 @@ from .steps_per_execution import CALL_S, OF_CALL
 MOST_SAMPLES = 16
 WANTED = 64
 MOST_STEP_S = 0.005
-OF_ALL = 0.97
 # A step that waits longer than this for its data has another trouble first.
 MOST_LOADING = 0.25
 MIN_SAVES = 0.20
@@ -54,7 +54,7 @@ def check(
         return None
     between, inside = phase_seconds(breakdown, "callbacks", "other"), phase_seconds(breakdown, "function")
     rest = 1 - batch / WANTED
-    fixed = (between + min(OF_CALL * inside, CALL_S[0]), OF_ALL * (between + inside))
+    fixed = (between + min(OF_CALL * inside, CALL_S[0]), between + inside)
     gain = Interval(low=rest * fixed[0] / step, high=rest * fixed[1] / step)
     if gain.low < MIN_SAVES:
         return None
