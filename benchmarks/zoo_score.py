@@ -3,6 +3,7 @@
     python benchmarks/zoo_score.py --measure            every cure against its script -> results/zoo_effects.json
     python benchmarks/zoo_score.py --profile            profiles every script into results/runs/zoo
     python benchmarks/zoo_score.py                      scores the stored runs by today's rules -> results/zoo.json
+    python benchmarks/zoo_score.py --keras             the same of the Keras scripts -> results/zoo_keras.json, zoo_keras_effects.json
     python benchmarks/zoo_score.py --inject --scripts DIR --trials 30
                                                         plants causes into public scripts -> results/zoo_inject_calibration.json
     python benchmarks/zoo_score.py --inject --held-out --scripts DIR --trials 30
@@ -21,24 +22,47 @@ import json
 import os
 import sys
 import tempfile
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from machine import RESULTS, write
 from zoo import profiles, running, scoring, traces
-from zoo.cases import CASES, SCRIPTS, cured
+from zoo.cases import CASES, SCRIPTS, Case, cured
+from zoo.keras_cases import KERAS_CASES
 
-EFFECTS = "zoo_effects"
 KNOWN_BEFOREHAND = (
     "the rules were written beside these scripts, and some of their constants set with rough measurements of them in sight: the table "
     "shows that advice and measurement agree, not how the rules do on scripts they have not seen (for that: zoo_inject.json)"
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Zoo:
+    """Which scripts, and the names of what is known of them in results/."""
+
+    cases: tuple[Case, ...]
+    effects: str
+    scores: str
+    traced: bool
+
+    def known(self):
+        """What was measured so far: case -> effect."""
+        path = RESULTS / f"{self.effects}.json"
+        return json.loads(path.read_text(encoding="utf-8"))["cases"] if path.exists() else {}
+
+
+TORCH = Zoo(cases=CASES, effects="zoo_effects", scores="zoo", traced=True)
+KERAS = Zoo(cases=KERAS_CASES, effects="zoo_keras_effects", scores="zoo_keras", traced=False)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--measure", action="store_true", help="measure the cures")
     parser.add_argument("--profile", action="store_true", help="profile the scripts")
+    parser.add_argument(
+        "--keras", action="store_true", help="the scripts for Keras and TensorFlow, and results of their own"
+    )
     parser.add_argument("--inject", action="store_true", help="plant causes into other people's scripts")
     parser.add_argument("--only", action="append", metavar="NAME", help="this case alone; may be repeated")
     parser.add_argument("--pairs", type=int, default=3)
@@ -55,24 +79,25 @@ def main():
     if options.inject:
         inject(options, parser)
         return
-    names = [case.name for case in (*CASES, *traces.TRACED)]
+    zoo = KERAS if options.keras else TORCH
+    names = [case.name for case in (*zoo.cases, *(traces.TRACED if zoo.traced else ()))]
     if unknown := sorted(set(options.only or ()) - {*names}):
         parser.error(f"no case {unknown[0]!r}; there are: {', '.join(names)}")
-    chosen = [case for case in CASES if not options.only or case.name in options.only]
+    chosen = [case for case in zoo.cases if not options.only or case.name in options.only]
     if options.measure:
-        measure([case for case in chosen if case.cure], options.pairs, options.again)
+        measure(zoo, [case for case in chosen if case.cure], options.pairs, options.again)
     if options.profile:
         profile(chosen)
     if not options.measure and not options.profile:
-        score(chosen, options.only, options.output or "zoo")
+        score(zoo, chosen, options.only, options.output or zoo.scores)
 
 
 # --- measuring
 
 
-def measure(cases, pairs, again):
+def measure(zoo, cases, pairs, again):
     """Measures each case's cure; what is in the file already stays unless *again*."""
-    known = {} if again and len(cases) == len([c for c in CASES if c.cure]) else effects()
+    known = {} if again and len(cases) == len([c for c in zoo.cases if c.cure]) else zoo.known()
     for case in cases:
         if not again and known.get(case.name, {}).get("n", 0) >= pairs:
             continue
@@ -81,7 +106,7 @@ def measure(cases, pairs, again):
         except running.ScriptFailedError as error:
             print(f"{case.name}: {error}", file=sys.stderr, flush=True)
             continue
-        write(EFFECTS, {"made_by": "benchmarks/zoo_score.py --measure", "cases": known})
+        write(zoo.effects, {"made_by": "benchmarks/zoo_score.py --measure", "cases": known})
         print(f"{case.name}: saves {percent(known[case.name])}", file=sys.stderr, flush=True)
 
 
@@ -110,12 +135,6 @@ def pair(plain, other, case, turned):
     return took[plain], took[other]
 
 
-def effects():
-    """What was measured so far: case -> effect."""
-    path = RESULTS / f"{EFFECTS}.json"
-    return json.loads(path.read_text(encoding="utf-8"))["cases"] if path.exists() else {}
-
-
 # --- profiling and scoring
 
 
@@ -130,9 +149,9 @@ def profile(cases):
         print(f"{case.name}: {told(said)}", file=sys.stderr, flush=True)
 
 
-def score(cases, only, output):
-    """Today's rules on the stored runs, as a table and as results/zoo.json."""
-    known, rows, unprofiled, failed = effects(), [], [], {}
+def score(zoo, cases, only, output):
+    """Today's rules on the stored runs, as a table and as results/*output*.json."""
+    known, rows, unprofiled, failed = zoo.known(), [], [], {}
     for case in cases:
         path = profiles.stored(case.name)
         if path is None:
@@ -142,7 +161,7 @@ def score(cases, only, output):
         failed |= faults
         rows.append(scoring.row(case.name, case.cause, case.rules, findings, short(known.get(case.name))))
         print(line(rows[-1]), flush=True)
-    for row in traces.scored(only):
+    for row in traces.scored(only) if zoo.traced else ():
         rows.append(row)
         print(line(row), flush=True)
     found = scoring.totals(rows)

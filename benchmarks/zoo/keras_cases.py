@@ -4,15 +4,8 @@ from .cases import Case
 
 KERAS_CASES = (
     Case(
-        script="keras_rendered.py", cause="input", rules=("input",), cores=2, threads=1,
+        script="keras_rendered.py", cause="input", rules=("input_pipeline",), cores=2, threads=1,
         cure=(("model.fit(Discs(), ", "model.fit(Discs(workers=2, use_multiprocessing=True), "),),
-    ),
-    Case(
-        script="keras_augmented.py", cause="input", rules=("input",), cores=2, threads=1,
-        cure=(
-            ("data.map(augmented).batch(BATCH)",
-             "data.map(augmented, num_parallel_calls=tf.data.AUTOTUNE).batch(BATCH).prefetch(tf.data.AUTOTUNE)"),
-        ),
     ),
     Case(script="keras_debugged.py", cause="python", rules=("run_eagerly",), cure=((", run_eagerly=True", ""),), threads=1),
     Case(script="keras_sips.py", cause="batch", rules=("fit_batch_size", "steps_per_execution"), cure=(("batch_size=4", "batch_size=64"),), threads=1),

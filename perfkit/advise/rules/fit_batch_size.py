@@ -54,7 +54,7 @@ def check(
         return None
     between, inside = phase_seconds(breakdown, "callbacks", "other"), phase_seconds(breakdown, "function")
     rest = 1 - batch / WANTED
-    fixed = (between + min(OF_CALL * inside, CALL_S[0]), between + inside)
+    fixed = (between + min(OF_CALL * inside, CALL_S[0]), between + inside + phase_seconds(breakdown, "data"))
     gain = Interval(low=rest * fixed[0] / step, high=rest * fixed[1] / step)
     if gain.low < MIN_SAVES:
         return None

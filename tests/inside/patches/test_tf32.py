@@ -27,7 +27,7 @@ def test_both_switches_are_set_and_given_back(apply):
 from _perfkit.inside import session, patches
 torch.backends.cudnn.allow_tf32 = False
 torch.cuda.is_available = lambda: True  # only whether the patch is placed hangs on it
-patches.arm(session.current, torch, None, [{"name": "tf32", "parameters": {}}])
+patches.arm(session.current, "torch", None, [{"name": "tf32", "parameters": {}}])
 patch, = session.current.patches
 patch._device_obstacle = lambda device: None
 def now(): return torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
