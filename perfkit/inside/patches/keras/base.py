@@ -104,3 +104,8 @@ def backend():
     import keras
 
     return keras.backend.backend()
+
+
+def is_the_scripts(frame):
+    """Whether a call comes from the script, and not from within a framework."""
+    return not frame.f_globals.get("__name__", "").startswith(("keras.", "tensorflow."))

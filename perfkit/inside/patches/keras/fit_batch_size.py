@@ -6,7 +6,7 @@ The learning rate stays what the script says, as with the fix batch-size. The ev
 import functools
 import sys
 
-from .base import KerasPatch
+from .base import KerasPatch, is_the_scripts
 
 NOTE = "the learning rate was not changed"
 DEFAULT = 32  # Keras', of arrays
@@ -57,7 +57,7 @@ class FitBatchSize(KerasPatch):
     def _make(self, original):
         @functools.wraps(original)
         def batch(dataset, batch_size, *args, **kwargs):
-            if self.active and sys.modules["tensorflow"].executing_eagerly() and _is_the_scripts(sys._getframe(1)):
+            if self.active and sys.modules["tensorflow"].executing_eagerly() and is_the_scripts(sys._getframe(1)):
                 try:
                     batch_size = self._of_dataset(dataset, batch_size)
                 except Exception as error:
@@ -86,10 +86,6 @@ def _rows(x):
         x = x[0] if x else None
     shape = getattr(x, "shape", None)
     return int(shape[0]) if shape else None
-
-
-def _is_the_scripts(frame):
-    return not frame.f_globals.get("__name__", "").startswith(("keras.", "tensorflow."))
 
 
 PATCH = FitBatchSize

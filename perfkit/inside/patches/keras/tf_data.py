@@ -7,7 +7,7 @@ import functools
 import sys
 
 from ...probes._tensorflow_facts import pipeline
-from .base import KerasPatch
+from .base import KerasPatch, is_the_scripts
 
 DATASETS = "tensorflow.python.data.ops.dataset_ops"
 # Stages that do nothing: the one below is asked.
@@ -34,7 +34,7 @@ class TfData(KerasPatch):
     def _make_map(self, original):
         @functools.wraps(original)
         def map(dataset, map_func, num_parallel_calls=None, *args, **kwargs):
-            if num_parallel_calls is None and self._acts() and _is_the_scripts(sys._getframe(1)):
+            if num_parallel_calls is None and self._acts() and is_the_scripts(sys._getframe(1)):
                 num_parallel_calls = self._automatic
                 self.applied(num_parallel_calls="AUTOTUNE")
             return original(dataset, map_func, num_parallel_calls, *args, **kwargs)
@@ -63,10 +63,6 @@ class TfData(KerasPatch):
             return dataset
         self.applied(prefetch="AUTOTUNE")
         return dataset.prefetch(self._automatic)
-
-
-def _is_the_scripts(frame):
-    return not frame.f_globals.get("__name__", "").startswith(("keras.", "tensorflow."))
 
 
 PATCH = TfData
