@@ -211,7 +211,7 @@ def changed(script, folder, document):
     shutil.copytree(folder / "plain", edited, symlinks=True)
     changes = document["changes"]
     if changes["diff"] and not changes["by_hand"]:
-        subprocess.run(["patch", "-s", script.script], input=changes["diff"], text=True, cwd=edited, check=True)
+        tuning.patch(edited, script.script, changes["diff"])
         return "edited script", edited, [sys.executable, script.script, *script.args]
     kept = [typed(row["fix"]) for row in document["trials"] if row["label"] in document["together"]["fixes"]]
     quietly = ["-q", "--no-trace", "--no-stacks", "--results-dir", str(folder / "profiles")]

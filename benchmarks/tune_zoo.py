@@ -11,7 +11,6 @@ version's gain side by side; it is written after each case, and cases that are i
 import argparse
 import json
 import re
-import subprocess
 import sys
 import tempfile
 from dataclasses import replace
@@ -92,7 +91,7 @@ def confirmed(case, kept, changes, pairs):
     with tempfile.TemporaryDirectory(prefix="perfkit-zoo-") as folder:
         edited = Path(folder, case.script)
         edited.write_text(case.source(), encoding="utf-8")
-        subprocess.run(["patch", "-s", case.script], input=changes["diff"], text=True, cwd=folder, check=True)
+        tuning.patch(folder, case.script, changes["diff"])
         twin = replace(case, cure=((case.source(), edited.read_text(encoding="utf-8")),))
     found = zoo_score.measured(twin, max(pairs, PAIRS_OF_DOUBT))
     return {"right": found["low"] > 0, "not_healthy_here": zoo_score.short(found)}

@@ -29,6 +29,11 @@ def tuned(words, folder, *, environment, minutes=None, cores=2, cwd=None):
     return json.loads(said.read_text(encoding="utf-8"))
 
 
+def patch(folder, script, diff):
+    """Write tune's *diff* into *script*, a path below *folder*."""
+    subprocess.run(["patch", "-s", str(script)], input=diff, text=True, cwd=folder, check=True)
+
+
 def short(row, keys=OF_A_TRIAL):
     """The part of a trial's row that a result keeps."""
     return {key: row.get(key) for key in keys}

@@ -186,23 +186,16 @@ class Evidence(AroundFacts, DeviceFacts):
         """
         from dataclasses import asdict
 
-        if (self.keras or {}).get("backend", "tensorflow") != "tensorflow":
-            return self._asked_in_python()
-        found = self.need("trace").input_wait
-        if found is None:
-            raise Absent("no tf.data pipeline was asked in the traced steps")
-        return asdict(found) | {"traced": True}
-
-    def _asked_in_python(self) -> Row:
-        """The step makes its batch, or waits for workers that do."""
-        from dataclasses import asdict
-
         from ..analyze.input_wait import asked_in_python
 
-        found = asked_in_python(self.need("breakdown"), int(self.need("headline")["steady_count"]))
+        if (self.keras or {}).get("backend", "tensorflow") == "tensorflow":
+            found, traced = self.need("trace").input_wait, True
+        else:
+            rows, steps = self.need("breakdown"), int(self.need("headline")["steady_count"])
+            found, traced = asked_in_python(rows, steps), False
         if found is None:
-            raise Absent("no batches of Keras' own were asked for within the steps")
-        return asdict(found) | {"traced": False}
+            raise Absent("no batches of tf.data, or of Keras' own, were asked for within the steps")
+        return asdict(found) | {"traced": traced}
 
     @lazy
     def step_s(self) -> float:

@@ -9,8 +9,8 @@ from .losses import Losses
 class FunctionLosses(Losses):
     """What such functions returned, and what the gradients of eager steps were taken of. The probes give it."""
 
-    def __init__(self, session):
-        super().__init__(session)
+    def _forget(self):
+        super()._forget()
         self._kept = []
 
     def arm(self, watch):
@@ -28,11 +28,6 @@ class FunctionLosses(Losses):
 
     def _values(self):
         return [float(loss) for loss in self._kept]
-
-    def forget_after_fork(self):
-        """The losses are the parent's."""
-        super().forget_after_fork()
-        self._kept = []
 
 
 def _loss(result):

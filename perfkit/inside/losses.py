@@ -17,6 +17,10 @@ class Losses:
 
     def __init__(self, session):
         self._session = session
+        self._forget()
+
+    def _forget(self):
+        """Nothing is kept."""
         self._samples, self._seen = [], 0
 
     def arm(self, watch):
@@ -52,4 +56,4 @@ class Losses:
 
     def forget_after_fork(self):
         """The losses are the parent's."""
-        self._samples, self._seen = [], 0
+        self._forget()

@@ -11,17 +11,17 @@ def arm(session, framework, watch):
     """Arm what *framework*, just imported, is capable of; names of what is on. Never raises: what fails is noted, and the script runs."""
     options, armed = session.options, []
     if options.fixes:
-        armed += _tried(session, "fixes", lambda: _fixes(session, framework, watch))
+        armed += _tried("fixes", _fixes, session, framework, watch)
     if options.trial_steps:  # after the fixes: its losses are those that the script means
-        armed += _tried(session, "trial", lambda: _trial(session, framework, watch))
+        armed += _tried("trial", _trial, session, framework, watch)
     if options.stream:
-        armed += _tried(session, "stream", lambda: _stream(session, framework, watch))
+        armed += _tried("stream", _stream, session, framework, watch)
     return armed
 
 
-def _tried(session, what, arming):
+def _tried(what, arming, session, framework, watch):
     try:
-        return arming()
+        return arming(session, framework, watch)
     except Exception as error:
         session.broke(what, error)
         return []

@@ -23,6 +23,9 @@ class TorchLosses(Losses):
     def __init__(self, session, torch):
         super().__init__(session)
         self._torch = torch
+
+    def _forget(self):
+        super()._forget()
         self._chunks, self._open, self._batch = [], [], 0
         self._scaled = None  # what a GradScaler made of a loss: (reference to the product, the loss)
 
@@ -92,9 +95,3 @@ class TorchLosses(Losses):
     def _values(self):
         kept = (tensor for chunk in [*self._chunks, self._open] for tensor in chunk)
         return [value for each in kept for value in each.to("cpu", self._torch.float64).reshape(-1).tolist()]
-
-    def forget_after_fork(self):
-        """The losses are the parent's."""
-        super().forget_after_fork()
-        self._chunks, self._open, self._batch = [], [], 0
-        self._scaled = None

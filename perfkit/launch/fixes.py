@@ -15,7 +15,7 @@ from ..runs import layout
 
 Type = type[int] | type[str] | type[bool]
 
-KERAS, TENSORFLOW = "Keras", "TensorFlow"
+PYTORCH, KERAS, TENSORFLOW = "PyTorch", "Keras", "TensorFlow"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,7 @@ class Kind:
 
     what: str
     #: What has to be imported for it to act: as a person calls it.
-    framework: str = "PyTorch"
+    framework: str = PYTORCH
     #: Parameter -> type of its value.
     parameters: Mapping[str, Type] = field(default_factory=dict)
     #: The parameter that ``NAME=VALUE`` sets.

@@ -42,13 +42,19 @@ def _capability(evidence: Evidence) -> float:
 
 
 def _threads(evidence: Evidence) -> Guess:
-    now, cores, step = (evidence.torch or {}).get("num_threads"), evidence.cores, evidence.step_s
-    if not now or not cores or step is None or _on_gpu(evidence):
+    now = (evidence.torch or {}).get("num_threads")
+    return None if _on_gpu(evidence) else other_threads("threads", now, evidence)
+
+
+def other_threads(name: str, now: int | None, evidence: Evidence) -> Guess:
+    """One thread for short steps, every core for others, by the fix *name*; *now* is with how many a processor computes."""
+    cores, step = evidence.cores, evidence.step_s
+    if not now or not cores or step is None:
         return None
     if now > 1 and step < SHORT_STEP_S:
-        return Fix(name="threads", parameters={"num_threads": 1}), "operators this small are not worth dividing"
+        return Fix(name=name, parameters={"num_threads": 1}), "operators this small are not worth dividing"
     if now < cores and step >= SHORT_STEP_S:
-        return Fix(name="threads", parameters={"num_threads": cores}), f"{cores} cores are free to use"
+        return Fix(name=name, parameters={"num_threads": cores}), f"{cores} cores are free to use"
     return None
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..advise.rules.precision import CPU_SETS
+from ..advise.rules.steps_per_execution import STEPS
+from ..advise.rules.tf32 import capability
 from ..model.records import Fix
-from .guesses import AMPERE, MOST_WORKERS, SHORT_STEP_S, share
+from .guesses import AMPERE, MOST_WORKERS, other_threads, share
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,21 +16,18 @@ if TYPE_CHECKING:
     from ..advise.evidence import Evidence
     from .guesses import Guess
 
-STEPS = 32
 # Steps longer than this do not notice that Keras comes back to Python after each.
 CALLED_STEP_S = 10e-3
 
 
 def _threads(evidence: Evidence) -> Guess:
-    asked, cores, step = (evidence.tensorflow or {}).get("intra_op_threads"), evidence.cores, evidence.step_s
-    if asked is None or not cores or step is None or _on_gpu(evidence):
-        return None
-    now = asked or cores
-    if now > 1 and step < SHORT_STEP_S:
-        return Fix(name="tf-threads", parameters={"num_threads": 1}), "operations this small are not worth dividing"
-    if now < cores and step >= SHORT_STEP_S:
-        return Fix(name="tf-threads", parameters={"num_threads": cores}), f"{cores} cores are free to use"
-    return None
+    return None if _on_gpu(evidence) else other_threads("tf-threads", threads_now(evidence), evidence)
+
+
+def threads_now(evidence: Evidence) -> int | None:
+    """With how many threads TensorFlow computes: of its own accord with as many as there are cores."""
+    asked = (evidence.tensorflow or {}).get("intra_op_threads")
+    return evidence.cores if asked == 0 else asked
 
 
 def _workers(evidence: Evidence) -> Guess:
@@ -66,7 +65,7 @@ def _mixed_precision(evidence: Evidence) -> Guess:
     if keras.get("policy") != "float32" or set(model.get("dtypes") or {}) - {"float32"}:
         return None
     if _on_gpu(evidence):
-        able = _capability(evidence) >= AMPERE
+        able = evidence.gpu is not None and capability(evidence.gpu, {}) >= AMPERE
     else:
         able = any(name in CPU_SETS for name in evidence.instruction_sets or [])
     found = Fix(name="mixed-precision", parameters={"dtype": "bfloat16"})
@@ -93,12 +92,6 @@ def batch(evidence: Evidence, times: int) -> Guess:
 
 def _on_gpu(evidence: Evidence) -> bool:
     return bool((evidence.tensorflow or {}).get("devices"))
-
-
-def _capability(evidence: Evidence) -> float:
-    """Of the first GPU, as NVML tells it: [8, 0] is 8.0."""
-    major, minor = (evidence.gpu.details.get("capability") if evidence.gpu is not None else None) or (0, 0)
-    return float(major) + minor / 10
 
 
 def _compiled(evidence: Evidence) -> bool:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..advise.rules.steps_per_execution import STEPS
+from .keras_guesses import threads_now
+
 if TYPE_CHECKING:
     from ..advise.evidence import Evidence
     from ..model.records import Fix
@@ -36,25 +39,19 @@ def label(fix: Fix, evidence: Evidence) -> str:
     if fix.name == "threads":
         return f"threads {arrow((evidence.torch or {}).get('num_threads'), given.get('num_threads'))}".strip()
     if fix.name == "tf-threads":
-        return f"threads {arrow(_tf_threads(evidence), given.get('num_threads'))}".strip()
+        return f"threads {arrow(threads_now(evidence), given.get('num_threads'))}".strip()
     if fix.name == "autocast":
         return f"{SHORT_DTYPES.get(str(given.get('dtype')), 'bf16')} autocast"
     if fix.name == "mixed-precision":
         return f"mixed {SHORT_DTYPES.get(str(given.get('dtype')), 'bf16')}"
     if fix.name == "steps-per-execution":
         now = (evidence.compiled_model or {}).get("steps_per_execution")
-        return f"steps per execution {arrow(now, given.get('steps', 32))}"
+        return f"steps per execution {arrow(now, given.get('steps', STEPS))}"
     if fix.name == "dataset-workers":
         now = (evidence.batches or {}).get("workers")
         return f"PyDataset workers {arrow(now, given.get('workers'))}".strip()
     words = [key if value is True else str(value) for key, value in given.items() if value is not False]
     return " ".join([fix.name.replace("-", " "), *words])
-
-
-def _tf_threads(evidence: Evidence) -> int | None:
-    """What TensorFlow computes with: of its own accord it takes every core."""
-    now = (evidence.tensorflow or {}).get("intra_op_threads")
-    return evidence.cores if now == 0 else now
 
 
 def _workers_label(parameters: Row, loader: Row) -> str:

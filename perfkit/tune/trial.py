@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..advise.evidence import Evidence
 from ..analyze.memory_samples import endings
-from ..launch.fixes import KERAS, KINDS, TENSORFLOW
+from ..launch.fixes import KERAS, KINDS, PYTORCH, TENSORFLOW
 from ..runs.reader import Run
 from . import figures
 from .figures import Figures
@@ -105,7 +105,7 @@ def _state(run: Run, read: Figures, exit_code: int, broken: str, used: set[str])
 
 
 def _frameworks(evidence: Evidence) -> set[str]:
-    found = {"PyTorch": evidence.torch, TENSORFLOW: evidence.tensorflow, KERAS: evidence.keras}
+    found = {PYTORCH: evidence.torch, TENSORFLOW: evidence.tensorflow, KERAS: evidence.keras}
     return {name for name, fact in found.items() if fact is not None}
 
 

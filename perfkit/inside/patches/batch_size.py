@@ -6,9 +6,8 @@ training may differ, which the recording says. Batches are only made larger, nev
 
 import functools
 
+from .larger_batch import NOTE, wanted
 from .loaders import LoaderPatch, dataset_name
-
-NOTE = "the learning rate was not changed"
 
 
 class BatchSize(LoaderPatch):
@@ -39,7 +38,7 @@ class BatchSize(LoaderPatch):
             self.not_applicable(reason)
             return
         batches, was = loader.batch_sampler, loader.batch_sampler.batch_size
-        size = self._wanted(was)
+        size = wanted(self.parameters, was)
         if loader.batch_size is not None:  # None beside a batch sampler of the script's making
             self.give(loader, batch_size=size)
         batches.batch_size = size
@@ -52,7 +51,7 @@ class BatchSize(LoaderPatch):
             return "its data set %s gives whole batches (batch_size=None)" % dataset_name(loader)
         if type(batches) is not self._plain_batches():
             return "it makes its batches by a sampler of its own, %s" % type(batches).__name__
-        size = self._wanted(batches.batch_size)
+        size = wanted(self.parameters, batches.batch_size)
         if size <= batches.batch_size:
             return "its batches hold %d already" % batches.batch_size
         if not self.is_iterable(loader):
@@ -66,10 +65,6 @@ class BatchSize(LoaderPatch):
 
     def _plain_batches(self):
         return self.torch.utils.data.BatchSampler
-
-    def _wanted(self, was):
-        times = self.parameters.get("times")
-        return was * int(times) if times else int(self.parameters.get("batch_size") or 2 * was)
 
     def _put_back_with(self, loader, batches, was):
         import weakref

@@ -105,7 +105,6 @@ def _patch_iterator(session, owner, in_function):
 
     def following(original):
         batches, append, threads = session.keras_batches, session.rows.append, session.threads
-        start, started = marks.LOADER_START_ENTER, marks.LOADER_START_EXIT
         enter, leave = marks.LOADER_ENTER, marks.LOADER_EXIT
 
         @functools.wraps(original)
@@ -123,8 +122,7 @@ def _patch_iterator(session, owner, in_function):
             finally:
                 at = now_ns()
                 if begins:
-                    length = self._num_batches or -1
-                    append(pack_pair(began, start | where, length, 0, at, started | where, 0, 0))
+                    _mark_start(session, self, began, at)
                 if not in_function:
                     append(pack_pair(began, enter | where, 0, 0, at, leave | where, samples, -1))
 
@@ -149,7 +147,7 @@ def _patch_fetching(session, owner):
             first, last, iterator = found
             if self._perfkit_begins:
                 self._perfkit_begins, self._perfkit_fetched = False, None
-                _mark_start(session, self, began)
+                _mark_start(session, self, began, now_ns())
             if self._perfkit_fetched is None or self._perfkit_fetched.iterator is not iterator:
                 self._perfkit_fetched = Fetched(session, iterator, self._perfkit_loader)
             return first, last, self._perfkit_fetched
@@ -159,10 +157,10 @@ def _patch_fetching(session, owner):
     replaced(session, "batches", owner, "__next__", make)
 
 
-def _mark_start(session, epoch, began):
+def _mark_start(session, epoch, began, at):
     where = epoch._perfkit_loader << 8 | session.threads[get_ident()]
     enter, leave = marks.LOADER_START_ENTER | where, marks.LOADER_START_EXIT | where
-    session.rows.append(pack_pair(began, enter, epoch._num_batches or -1, 0, now_ns(), leave, 0, 0))
+    session.rows.append(pack_pair(began, enter, epoch._num_batches or -1, 0, at, leave, 0, 0))
 
 
 class Fetched:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from ...advise.rules.steps_per_execution import STEPS
 from ...launch.habits.source import dotted, method
 from .text import (
     Parameters,
@@ -49,7 +50,7 @@ def steps_per_execution(text: str, parameters: Parameters) -> str | None:
 
 def steps(parameters: Parameters) -> int:
     """In one call."""
-    return int(parameters.get("steps") or 32)
+    return int(parameters.get("steps") or STEPS)
 
 
 def run_eagerly(text: str, _parameters: Parameters) -> str | None:

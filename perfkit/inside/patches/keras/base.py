@@ -33,14 +33,14 @@ def _changed(patch, change, original):
     def call(*args, **kwargs):
         if not patch.active:
             return original(*args, **kwargs)
-        after = None
         try:
             bound = signature.bind(*args, **kwargs)
+        except TypeError:  # the script's error, which the method itself will tell
+            return original(*args, **kwargs)
+        after = None
+        try:
             after = change(bound.arguments)
             args, kwargs = bound.args, bound.kwargs
-        except TypeError as error:
-            if _fits(signature, args, kwargs):
-                patch.failed(error)
         except Exception as error:
             patch.failed(error)
         result = original(*args, **kwargs)
@@ -52,14 +52,6 @@ def _changed(patch, change, original):
         return result
 
     return call
-
-
-def _fits(signature, args, kwargs):
-    try:
-        signature.bind(*args, **kwargs)
-    except TypeError:  # the script's error, which the method itself will tell
-        return False
-    return True
 
 
 class CompilePatch(KerasPatch):

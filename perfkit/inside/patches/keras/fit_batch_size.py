@@ -6,9 +6,10 @@ The learning rate stays what the script says, as with the fix batch-size. The ev
 import functools
 import sys
 
+from ...probes.functions import rows_of
+from ..larger_batch import NOTE, wanted
 from .base import KerasPatch, is_the_scripts
 
-NOTE = "the learning rate was not changed"
 DEFAULT = 32  # Keras', of arrays
 TRAINERS = {
     "keras.src.backend.tensorflow.trainer": "TensorFlowTrainer",
@@ -31,25 +32,22 @@ class FitBatchSize(KerasPatch):
 
     def _change(self, arguments):
         x = arguments.get("x")
-        if not _is_arrays(x):
+        samples = rows_of(x)
+        if samples < 0:  # no arrays
             if not self.count:
                 self.not_applicable("%s makes its batches itself" % type(x).__name__)
             return
         was = int(arguments.get("batch_size") or DEFAULT)
-        size, samples = self._wanted(was), _rows(x)
+        size = wanted(self.parameters, was)
         if size <= was:
             self.not_applicable("its batches hold %d already" % was)
-        elif samples is not None and samples < size:
+        elif samples < size:
             self.not_applicable("there are %d samples only" % samples)
         else:
             arguments["batch_size"] = size
             if not arguments.get("validation_batch_size"):
                 arguments["validation_batch_size"] = was
             self.applied(batch_size=size, was=was, note=NOTE)
-
-    def _wanted(self, was):
-        times = self.parameters.get("times")
-        return was * int(times) if times else int(self.parameters.get("batch_size") or 2 * was)
 
     def _watch_datasets(self, module, *_):
         self.replace(module.DatasetV2, "batch", self._make)
@@ -68,24 +66,11 @@ class FitBatchSize(KerasPatch):
 
     def _of_dataset(self, dataset, batch_size):
         was = int(batch_size)
-        size, samples = self._wanted(was), int(dataset.cardinality())
+        size, samples = wanted(self.parameters, was), int(dataset.cardinality())
         if size <= was or 0 <= samples < size:
             return batch_size
         self.applied(batch_size=size, was=was, note=NOTE)
         return size
-
-
-def _is_arrays(x):
-    return hasattr(x, "shape") or (isinstance(x, (list, tuple, dict)) and _rows(x) is not None)
-
-
-def _rows(x):
-    if isinstance(x, dict):
-        x = next(iter(x.values()), None)
-    elif isinstance(x, (list, tuple)):
-        x = x[0] if x else None
-    shape = getattr(x, "shape", None)
-    return int(shape[0]) if shape else None
 
 
 PATCH = FitBatchSize
