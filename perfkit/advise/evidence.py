@@ -177,7 +177,13 @@ class Evidence(AroundFacts, DeviceFacts):
         rows = breakdown.breakdown(self.need("steps"))
         if not rows:
             raise Unavailable("no step was steady")
-        return breakdown.with_traced_wait(rows, self.input_wait if self.tensorflow else None)
+        is_traced = self.tensorflow and not self._asks_in_python
+        return breakdown.with_traced_wait(rows, self.input_wait if is_traced else None)
+
+    @property
+    def _asks_in_python(self) -> bool:
+        """Whether it is Keras that asks for batches, within the phases, also where a script imports TensorFlow beside that."""
+        return (self.keras or {}).get("backend", "tensorflow") != "tensorflow"
 
     @lazy
     def input_wait(self) -> Row:
@@ -188,11 +194,11 @@ class Evidence(AroundFacts, DeviceFacts):
 
         from ..analyze.input_wait import asked_in_python
 
-        if (self.keras or {}).get("backend", "tensorflow") == "tensorflow":
-            found, traced = self.need("trace").input_wait, True
-        else:
+        if self._asks_in_python:
             rows, steps = self.need("breakdown"), int(self.need("headline")["steady_count"])
             found, traced = asked_in_python(rows, steps), False
+        else:
+            found, traced = self.need("trace").input_wait, True
         if found is None:
             raise Absent("no batches of tf.data, or of Keras' own, were asked for within the steps")
         return asdict(found) | {"traced": traced}

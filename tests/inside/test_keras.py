@@ -8,6 +8,7 @@ import textwrap
 
 import pytest
 
+from perfkit.advise.evidence import Evidence
 from perfkit.analyze.trace_view import analyze_trace
 
 pytest.importorskip("tensorflow")
@@ -234,7 +235,7 @@ def test_a_script_that_profiles_itself_is_left_alone(keras, tmp_path):
 
 
 def test_on_the_torch_backend_data_and_the_parts_of_a_step_can_be_told(keras):
-    found = keras(FIT % 1, environment={"KERAS_BACKEND": "torch"})
+    found = keras("import tensorflow\n" + FIT % 1, environment={"KERAS_BACKEND": "torch"})
     steps = found.steps()
     assert len(steps) == 33
     assert steps["samples"].to_list() == ([32] * 10 + [10]) * 3
@@ -242,7 +243,11 @@ def test_on_the_torch_backend_data_and_the_parts_of_a_step_can_be_told(keras):
         assert (steps[column] > 0).all()
     assert facts(found, "keras")[0]["backend"] == "torch"
     armed = {name for line in found.run.jsonl("guests.jsonl") for name in line.get("framework", ())}
-    assert armed >= {"torch", "keras"}  # some environments import TensorFlow beside them
+    assert armed >= {"torch", "keras", "tensorflow"}
+    evidence = Evidence(found.run)
+    assert evidence.input_wait["traced"] is False
+    assert evidence.input_wait["share"] == next(row["share"] for row in evidence.breakdown if row["name"] == "data")
+    assert evidence.faults == {}
 
 
 def test_on_the_jax_backend_the_function_asks_for_each_batch_itself(keras):
