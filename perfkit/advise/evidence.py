@@ -183,7 +183,7 @@ class Evidence(AroundFacts, DeviceFacts):
     @property
     def _asks_in_python(self) -> bool:
         """Whether it is Keras that asks for batches, within the phases, also where a script imports TensorFlow beside that."""
-        return (self.keras or {}).get("backend", "tensorflow") != "tensorflow"
+        return bool((self.keras or {}).get("backend", "tensorflow") != "tensorflow")
 
     @lazy
     def input_wait(self) -> Row:
