@@ -102,11 +102,12 @@ def test_a_short_spike_at_the_very_end_is_in_the_kernels_account(supervised):
 def test_cpu_time_includes_children_that_have_come_and_gone(tmp_path):
     burn = "import time; t = time.process_time()\\nwhile time.process_time() - t < 0.25: pass"
     source = f"""
-        import subprocess, sys
+        import resource, subprocess, sys
         sys.stdin.readline()
         for _ in range(3):
             subprocess.run([sys.executable, "-S", "-c", "{burn}"])
-        print(flush=True)
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        print(used.ru_utime + used.ru_stime, flush=True)
         sys.stdin.readline()
     """
     process = python(source)
@@ -116,13 +117,15 @@ def test_cpu_time_includes_children_that_have_come_and_gone(tmp_path):
     before = time.monotonic_ns()
     process.stdin.write("\n")
     process.stdin.flush()
-    process.stdout.readline()
+    # With the start of three interpreters, which a loaded machine makes longer.
+    spent = float(process.stdout.readline())
     time.sleep(0.3)
     after = time.monotonic_ns()
     process.communicate("\n")
     sampler.stop()
     used = growth(_run(tmp_path).jsonl("host.jsonl"), "cpu", before, after)
-    assert used == pytest.approx(0.75e9, rel=0.2)
+    assert spent >= 0.75
+    assert used == pytest.approx(spent * 1e9, rel=0.2)
 
 
 def test_cpu_use_agrees_with_an_independent_reading(tmp_path):
