@@ -41,7 +41,7 @@ LAST_POINTS = 500
 # Errors in the script's log that get an event of their own.
 MOST_LOG_ERRORS = 20
 # How often the alerter is told that time has passed, and the groups of the process are looked up.
-TICK_S, GROUPS_S = 1.0, 5.0
+TICK_S, GROUPS_S = 1.0, 2.0
 #: In the run's directory: what every thread did when a hang was seen.
 HANG_STACKS = "hang-stacks.txt"
 

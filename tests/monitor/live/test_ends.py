@@ -9,6 +9,7 @@ import pytest
 
 from perfkit.launch.child import Ended
 from perfkit.monitor.live.ends import OomWatch, end_of
+from perfkit.monitor.live.watcher import GROUPS_S
 
 
 def test_a_script_that_ends_well_is_finished(monitored):
@@ -95,6 +96,12 @@ def test_ctrl_c_reaches_the_script_once(monitored):
     assert monitored.standing.state == "finished"
 
 
+def last_point_ns(monitored) -> int:
+    """UTC of the newest value that the watcher has written down."""
+    history = monitored.record.history
+    return max(int(history.series(name).times_ns[-1]) for name in history if len(history.series(name)))
+
+
 @pytest.fixture
 def small_group():
     """A control group with 64 MB of memory, where this machine lets one be made: a callable that moves a process there."""
@@ -120,11 +127,18 @@ def small_group():
 def test_a_kill_for_want_of_memory_is_told_from_other_kills(monitored, small_group):
     source = f"""
     open({str(small_group / "cgroup.procs")!r}, "w").write(str(os.getpid()))
-    steps(60)
+    open("moved", "w").close()
+    while not os.path.exists("go"):
+        steps(1, 0.05)
     held = [bytearray(os.urandom(2**20)) for _ in range(300)]
     """
-    done = monitored.run(source)
-    assert done.returncode == 137
+    process = monitored.start(source, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    moved = monitored.folder / "moved"
+    monitored.wait_for(moved.exists)
+    seen_ns = moved.stat().st_mtime_ns + int(2 * GROUPS_S * 1e9)  # the watcher has looked for its groups by then
+    monitored.wait_for(lambda: last_point_ns(monitored) > seen_ns)
+    (monitored.folder / "go").touch()
+    assert process.wait(timeout=60) == 137
     found = monitored.standing
     assert (found.state, found.reason[:15]) == ("killed", "out of memory: ")
     assert monitored.alerts() == ["out-of-memory"]
