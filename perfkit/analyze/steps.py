@@ -37,12 +37,16 @@ def derive(recording: RankRecording, *, excluded: Sequence[tuple[int, int]] = ()
     """Steps of one rank, schema ``model.tables.STEPS``; no rows when no step can be seen.
 
     *excluded* are time ranges (CLOCK_MONOTONIC, ns) in which something else disturbed the script (a stack sampler): the steps
-    that they touch count as traced, unless too few others remain.
+    that they touch count as traced, unless too few others remain. So do, always, those in which a relay made the process wait, which is
+    no part of their duration.
     """
     import polars as pl
 
     found = decode(recording.marks)
-    parts = [_segment_columns(found, segment, number, excluded) for number, segment in enumerate(segments(found))]
+    paused = [(int(fact["from_ns"]), int(fact["to_ns"])) for fact in recording.facts_of("pause")]
+    parts = [
+        _segment_columns(found, segment, number, excluded, paused) for number, segment in enumerate(segments(found))
+    ]
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else {}
     count = len(columns["end_ns"]) if columns else 0
     series = []
@@ -66,13 +70,13 @@ def _series(name: str, dtype: Any, values: Any) -> pl.Series:
 
 
 def _segment_columns(
-    found: Marks, segment: Segment, number: int, excluded: Sequence[tuple[int, int]]
+    found: Marks, segment: Segment, number: int, excluded: Sequence[tuple[int, int]], paused: Sequence[tuple[int, int]]
 ) -> dict[str, NDArray[Any]]:
     edges = np.concatenate(([segment.start_ns], segment.ends_ns))
     totals = {phase: _evened(total, segment.calls) for phase, total in phase_totals(found, segment).items()}
     wall = np.diff(edges)
-    duration = wall - totals["window"] - totals["evaluation"] - totals["checkpoint"]
-    traced = _disturbed(edges, found, excluded)
+    duration = wall - totals["window"] - totals["evaluation"] - totals["checkpoint"] - _within(edges, paused)
+    traced = _disturbed(edges, found, excluded, paused)
     detailed = _count_in(edges, sparse_ends(found)) == 0
     loader = intervals(found, marks.LOADER_ENTER)
     has_loader = bool(len(loader)) and bool(((loader.start_ns >= edges[0]) & (loader.start_ns <= edges[-1])).any())
@@ -128,7 +132,7 @@ def _evened(totals: NDArray[Any], calls: Ints | None) -> NDArray[Any]:
 
 def of_loop(found: Marks, loop: Segment) -> dict[str, NDArray[Any]]:
     """The same columns for the steps of one loop, as they are known while it still runs: column -> shape (number of steps,)."""
-    return _segment_columns(found, loop, 0, ())
+    return _segment_columns(found, loop, 0, (), ())
 
 
 def _only(keep: NDArray[np.bool_], values: Ints) -> NDArray[Any]:
@@ -136,12 +140,29 @@ def _only(keep: NDArray[np.bool_], values: Ints) -> NDArray[Any]:
     return values if keep.all() else np.where(keep, values, np.nan)
 
 
-def _disturbed(edges: Ints, found: Marks, excluded: Sequence[tuple[int, int]]) -> NDArray[np.bool_]:
-    """Steps that must not be timed: touched by a trace window, or by what the caller names where enough others remain."""
-    traced = _touched(edges, _windows(found))
-    ranges = np.array(excluded, dtype=np.int64).reshape(-1, 2)
-    disturbed = traced | _touched(edges, union(ranges[:, 0], ranges[:, 1]))
+def _disturbed(
+    edges: Ints, found: Marks, excluded: Sequence[tuple[int, int]], paused: Sequence[tuple[int, int]]
+) -> NDArray[np.bool_]:
+    """Steps that must not be timed: touched by a trace window or a pause, or by what the caller names where enough others remain."""
+    traced = _touched(edges, _windows(found)) | _touched(edges, _ranges(paused))
+    disturbed = traced | _touched(edges, _ranges(excluded))
     return disturbed if np.count_nonzero(~disturbed) >= ENOUGH_UNDISTURBED else traced
+
+
+def _within(edges: Ints, spans: Sequence[tuple[int, int]]) -> Ints:
+    """The time in each step that lies in *spans*."""
+    starts, ends = _ranges(spans)
+    if not starts.size:
+        return np.zeros(edges.size - 1, dtype=np.int64)
+    earlier = np.concatenate(([0], np.cumsum(ends - starts)))
+    last = np.maximum(np.searchsorted(starts, edges, side="right") - 1, 0)  # the span that had begun
+    until: Ints = earlier[last] + np.clip(edges - starts[last], 0, (ends - starts)[last])
+    return np.diff(until)
+
+
+def _ranges(spans: Sequence[tuple[int, int]]) -> tuple[Ints, Ints]:
+    pairs = np.array(spans, dtype=np.int64).reshape(-1, 2)
+    return union(pairs[:, 0], pairs[:, 1])
 
 
 def _windows(found: Marks) -> tuple[Ints, Ints]:

@@ -29,6 +29,10 @@ class Options:
         # A screening: fixes and the plain script take turns of so many steps each, until so many seconds are over.
         self.screen_steps = int(given.get("screen_steps") or 0)
         self.screen_seconds = float(given.get("screen_seconds") or 0)
+        # A relay: this process and others take turns, each for so many legs of so many steps, meant to take so many seconds.
+        self.legs = int(given.get("legs") or 0)
+        self.leg_steps = int(given.get("leg_steps") or 0)
+        self.leg_seconds = float(given.get("leg_seconds") or 0)
         self.stream = given.get("stream", "0") == "1"  # monitored: losses and learning rates are marked, too
         self.fixes = given.get("fixes", "0") == "1"  # there is a fixes.json
         self.launcher = int(given.get("launcher") or 0)

@@ -41,7 +41,7 @@ def _trial(session, framework, watch):
     if first:
         from .trial import Trial
 
-        session.trial = Trial(session, _screening(session))
+        session.trial = Trial(session, _turns(session))
     if framework == "torch":
         from .torch_losses import TorchLosses
 
@@ -53,13 +53,17 @@ def _trial(session, framework, watch):
     return ["trial"] if first else []
 
 
-def _screening(session):
-    """The screening that this trial is, if it is one."""
-    if not session.options.screen_steps:
-        return None
-    from .screening import Screening
+def _turns(session):
+    """The screening or the relay that this trial is, if it is one."""
+    if session.options.screen_steps:
+        from .screening import Screening
 
-    return Screening(session)
+        return Screening(session)
+    if session.options.legs:
+        from .relay import Relay
+
+        return Relay(session)
+    return None
 
 
 def _stream(session, framework, watch):

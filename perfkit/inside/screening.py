@@ -25,6 +25,8 @@ SEED = 0
 class Screening:
     """Takes the turns, at step boundaries."""
 
+    paused_ns = 0  # it never waits
+
     def __init__(self, session):
         """Switch off what can be switched; what cannot be stays on in every stretch."""
         self._session = session

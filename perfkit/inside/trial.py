@@ -1,4 +1,4 @@
-"""A trial: the process stops itself after so many steady steps (or at the end of a screening), and leaves nothing to do.
+"""A trial: the process stops itself after so many steady steps (or at the end of a screening or a relay), and leaves nothing to do.
 
 It ends with ``os._exit``: a script in the middle of its training has handlers, ``finally`` blocks and threads that would
 save a checkpoint, upload a log or wait for ever, and none of them knows that this is the end. What perfkit recorded is
@@ -19,9 +19,9 @@ COMPLETE, TIME_IS_UP, STOPPED_BY_RANK_0, ENDED = "complete", "time is up", "stop
 class Trial:
     """Decides at step boundaries when this process has shown enough."""
 
-    def __init__(self, session, screening=None):
+    def __init__(self, session, turns=None):
         self._session = session
-        self._screening = screening
+        self._turns = turns  # what the steady steps are for: screening.Screening or relay.Relay
         self._losses = []
         self._control = os.path.join(session.recorder.run_dir, layout.CONTROL)
         self._clock = None
@@ -39,17 +39,17 @@ class Trial:
         session, options = self._session, self._session.options
         if session.clock != self._clock:
             self._clock, self._steady_from = session.clock, None
-            if self._screening is not None:
-                self._screening.abandon()
+            if self._turns is not None:
+                self._turns.abandon()
         if session.recorder.rank:
             self._follow()
             return sys.maxsize
-        if options.trial_seconds and at_ns - session.armed_ns >= options.trial_seconds * 1e9:
+        if options.trial_seconds and at_ns - session.armed_ns - self._paused_ns() >= options.trial_seconds * 1e9:
             self.stop(TIME_IS_UP)
         if self._steady_from is None and not self._becomes_steady(step, at_ns):
             return next_candidate(step)
-        if self._screening is not None:
-            due = self._screening.look(step, at_ns)
+        if self._turns is not None:
+            due = self._turns.look(step, at_ns)
             if due is None:
                 self.stop(COMPLETE)
             return due
@@ -57,6 +57,9 @@ class Trial:
         if step >= due and at_ns - self._steady_ns >= options.trial_steady_seconds * 1e9:
             self.stop(COMPLETE)
         return due if due > step else sys.maxsize  # enough steps, too short a time: the next look will see
+
+    def _paused_ns(self):
+        return 0 if self._turns is None else self._turns.paused_ns
 
     def _becomes_steady(self, step, at_ns):
         session = self._session
@@ -107,8 +110,8 @@ class Trial:
         """A child that trains decides for itself."""
         self._clock = self._steady_from = self._why_steady = None
         self._state = ENDED
-        if self._screening is not None:
-            self._screening.abandon()
+        if self._turns is not None:
+            self._turns.abandon()
         for losses in self._losses:
             losses.forget_after_fork()
 

@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from . import procfs
 from .canary import Canary
 from .signals import Received, collect
 
@@ -123,6 +124,16 @@ class Child:
         """End it and its process group at once."""
         if self._process.returncode is None:
             os.killpg(self.pid, signal.SIGKILL)
+
+    def has_stopped(self) -> bool:
+        """Whether it is stopped (SIGSTOP), and not ended."""
+        found = procfs.read_stat(self.pid)
+        return found is not None and found.state == "T"
+
+    def resume(self) -> None:
+        """Continue it and its process group."""
+        if self._process.returncode is None:
+            os.killpg(self.pid, signal.SIGCONT)
 
     def _pass_on(self, received: Received) -> None:
         if self._canary is None:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from ..errors import RunError
 from ..runs import layout
@@ -51,8 +51,23 @@ class Limits:
     screen_steps: int = 0
     #: Seconds of taking turns after which a screening makes no more rounds than it must.
     screen_s: float = 0.0
-    #: Ended from outside after so many seconds, wherever it is.
+    #: Makes it one of a relay (`launch.relay`, `inside.relay`), over when it has run so many legs; 0: none.
+    legs: int = 0
+    #: Steps of a leg, and the seconds that these should take.
+    leg_steps: int = 0
+    leg_s: float = 0.0
+    #: Ended from outside after so many seconds, wherever it is; the time that it was made to wait does not count.
     wall_s: float = 600.0
+
+
+class Baton(Protocol):
+    """What a trial of a relay waits for between its legs."""
+
+    def over(self) -> None:
+        """The trial has stopped: others may run."""
+
+    def is_ours(self) -> bool:
+        """Whether it may run again; never waits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,11 +108,13 @@ def run(
     stdin: Stdin,
     method: Method,
     cache: Path | None = None,
+    baton: Baton | None = None,
     announce: supervise.Announce = lambda _line: None,
 ) -> Trial:
     """Run one trial of *request* and clear up after it. No trace window unless ``options["no_trace"]`` is False.
 
-    *cache* is a folder in which compilers keep what they made, so that later trials need not make it again. Raises
+    *cache* is a folder in which compilers keep what they made, so that later trials need not make it again; *baton* is for one of a
+    relay. Raises
     CommandNotFound, UsageError for an unknown fix, RunError when the run cannot be recorded. A signal that asks us to stop ends the
     trial first and is delivered then (Ctrl-C: KeyboardInterrupt).
     """
@@ -109,9 +126,12 @@ def run(
         "trial_seconds": limits.seconds or None,
         "screen_steps": limits.screen_steps or None,
         "screen_seconds": limits.screen_s or None,
+        "legs": limits.legs or None,
+        "leg_steps": limits.leg_steps or None,
+        "leg_seconds": limits.leg_s or None,
     }
     request = replace(request, options=options)
-    around = _Apart(request, limits, stdin, method, cache)
+    around = _Apart(request, limits, stdin, method, cache, baton)
     try:
         outcome = supervise.profile(request, announce=announce, surroundings=around)
     finally:
@@ -132,8 +152,10 @@ class _Apart(supervise.Surroundings):
 
     runs_unrecorded = False
 
-    def __init__(self, request: Request, limits: Limits, stdin: Stdin, method: Method, cache: Path | None) -> None:
-        self._request, self._limits, self._stdin, self._cache = request, limits, stdin, cache
+    def __init__(
+        self, request: Request, limits: Limits, stdin: Stdin, method: Method, cache: Path | None, baton: Baton | None
+    ) -> None:
+        self._request, self._limits, self._stdin, self._cache, self._baton = request, limits, stdin, cache, baton
         self.method = method
         self.interrupted: int | None = None
         self.stopped: str | None = None  # why it was ended from here
@@ -142,7 +164,7 @@ class _Apart(supervise.Surroundings):
         self._place: Place | None = None
         self._remains: Remains | None = None
         self._run: Path | None = None
-        self._deadline = self._over_since = 0.0
+        self._deadline = self._over_since = self._waits_since = 0.0
 
     def start(self, run: Path, argv: list[str], environ: dict[str, str]) -> Child:
         if self._cache is not None:
@@ -182,6 +204,8 @@ class _Apart(supervise.Surroundings):
         if self._run is None:
             return
         now = time.monotonic()
+        if self._baton is not None and self._waits(child, self._run / layout.CONTROL / layout.CONTROL_LEG_OVER, now):
+            return
         if now >= self._deadline and self.stopped is None:
             self.stopped = f"not over after {self._limits.wall_s:g} s"
             child.kill()
@@ -192,6 +216,22 @@ class _Apart(supervise.Surroundings):
         for name in (layout.STDOUT, layout.STDERR):
             if self._place is not None:
                 _bound(self._place.folder / name)
+
+    def _waits(self, child: Child, leg_over: Path, now: float) -> bool:
+        """Whether it waits for its next leg; continues it when that has come."""
+        assert self._baton is not None
+        if not self._waits_since:
+            if not leg_over.exists() or not child.has_stopped():
+                return False
+            self._waits_since = now
+            self._baton.over()
+        if not self._baton.is_ours():
+            return True
+        self._deadline += now - self._waits_since
+        self._waits_since = 0.0
+        leg_over.unlink()
+        child.resume()
+        return False
 
     def ended(self, child: Child, ended: Ended) -> Ended:
         self.interrupted = child.interrupted

@@ -63,6 +63,7 @@ CONTROL_TRACE = "trace"  # open one more trace window at the next step boundary
 CONTROL_SAMPLING = "sampling-stacks"  # there while stacks are sampled: no trace window opens meanwhile
 CONTROL_WINDOW_AT = "window-at"  # rank 0's decision: the step index at which every rank opens
 CONTROL_TRIAL_OVER = "trial-over"  # rank 0 of a trial has ended, and why
+CONTROL_LEG_OVER = "leg-over"  # there while a process of a relay waits for its next leg
 
 SCHEMA_VERSION = 1
 

@@ -15,11 +15,13 @@ from ..analyze.memory_samples import framework_peaks
 from ..runs import layout
 from ..runs.fixes import fixes as fix_states
 from ..stats.steady import drift
+from .stretches import facts_of, log_seconds
 
 if TYPE_CHECKING:
     import polars as pl
 
     from ..advise.evidence import Evidence
+    from ..runs.reader import Run
 
 Row = dict[str, Any]
 
@@ -29,6 +31,8 @@ LEAST_STEPS = 5
 BLOCKS = 8
 # Steps that a block has at least: workers deliver in bursts, and a block must hold several.
 BLOCK_STEPS = 8
+# A step that takes so many times as long as they usually do is rare (in a relay), where no more than this share of the legs has one.
+RARE_TIMES, RARE_LEGS = 3.0, 0.5
 # A change this large from the first to the second half is no steady state.
 MOST_DRIFT = 0.10
 
@@ -48,6 +52,9 @@ class Figures:
     startup_s: float | None
     #: Relative change of the step from the first to the second half of the steady steps.
     drift: float
+    #: Of one of a relay: log of the seconds per sample (or step), evaluation and checkpoints counted as in `seconds`, in each leg; None
+    #: for a leg that cannot be told.
+    legs: list[float | None] = field(default_factory=list)
     #: Losses at so many samples since the start: (samples, loss); a loss that is not a number is None.
     losses: list[tuple[float, float | None]] = field(default_factory=list)
     host_peak_bytes: int | None = None
@@ -65,7 +72,7 @@ class Figures:
 def read(evidence: Evidence) -> Figures:
     """The figures of a run. Never raises for a poor recording: then there are none, and `problem` says why."""
     headline = evidence.headline or {}
-    seconds, per, problem = _cost(evidence)
+    seconds, per, legs, problem = _cost(evidence)
     peaks = [peak for recording in evidence.recordings or [] for peak in _device_peaks(recording)]
     return Figures(
         seconds=seconds,
@@ -75,6 +82,7 @@ def read(evidence: Evidence) -> Figures:
         step_s=headline.get("median_s"),
         startup_s=_startup(evidence),
         drift=_block_drift(evidence),
+        legs=legs,
         losses=losses(evidence),
         host_peak_bytes=(evidence.host_memory or {}).get("host_peak_bytes"),
         device_peak_bytes=max(peaks, default=None),
@@ -83,18 +91,57 @@ def read(evidence: Evidence) -> Figures:
     )
 
 
-def _cost(evidence: Evidence) -> tuple[float | None, str, str | None]:
+def _cost(evidence: Evidence) -> tuple[float | None, str, list[float | None], str | None]:
+    """Seconds per unit, the unit, the legs of a relay, and what stands against them."""
     steps = evidence.steps
     if steps is None:
-        return None, "sample", str(evidence.why("steps"))
+        return None, "sample", [], str(evidence.why("steps"))
     lead = leading_segment(steps)
     steady = lead.filter(lead["steady"])
     if len(steady) < LEAST_STEPS:
-        return None, "sample", f"only {len(steady)} steady steps"
+        return None, "sample", [], f"only {len(steady)} steady steps"
     samples = steady["samples"].to_numpy().astype(float)
     per = "sample" if np.isfinite(samples).all() and samples.sum() > 0 else "step"
     amount = samples if per == "sample" else np.ones(len(steady))
-    return seconds_per(lead, steady, amount, epoch_batches(evidence)), per, None
+    batches = epoch_batches(evidence)
+    legs = _legs(evidence.run, lead, steady, per, batches)
+    known = [leg for leg in legs if leg is not None]
+    if known:
+        return math.exp(float(np.median(known))), per, legs, None
+    return seconds_per(lead, steady, amount, batches), per, [], None
+
+
+def _legs(run: Run, lead: pl.DataFrame, steady: pl.DataFrame, per: str, batches: int) -> list[float | None]:
+    """Log of the seconds per unit in each leg of a relay; of the last relay where the loop changed.
+
+    A leg is short, and chance whether something rare falls into it: a step that takes several times as long as the others (the first of
+    an epoch, a long garbage collection) is left out of its leg where not every other leg has one. Such steps are counted over the
+    whole loop, as evaluation is, and added to all legs.
+    """
+    facts = facts_of(run, "leg")
+    begins = [position for position, fact in enumerate(facts) if fact["leg"] == 0]
+    if not begins:
+        return []
+    rare = RARE_TIMES * float(steady["duration_ns"].median() or 0.0)  # type: ignore[arg-type]
+    if float((steady["duration_ns"] > rare).mean()) * facts[-1]["steps"] > RARE_LEGS:  # type: ignore[arg-type]
+        rare = math.inf
+    usual = lead.filter(lead["duration_ns"] <= rare)
+    amount = float(steady["samples"].mean()) if per == "sample" else 1.0  # type: ignore[arg-type]
+    between = (_between(lead) + _rare(lead, rare, epoch_steps(steady, batches))) / amount
+    found = log_seconds(usual, facts[begins[-1] :], per=per)
+    return [math.log(math.exp(leg) + between) if math.isfinite(leg) else None for leg in found]
+
+
+def _rare(lead: pl.DataFrame, rare_ns: float, epoch: int) -> float:
+    """Seconds per step by which steps of more than *rare_ns* exceed the others, since the first steady one: over whole epochs where
+    there is one.
+    """
+    since = lead[int(lead["steady"].arg_max() or 0) :]
+    duration = since["duration_ns"].to_numpy() / 1e9
+    if 2 <= epoch <= duration.size:
+        duration = _whole(duration, epoch)
+    long = duration[duration > rare_ns / 1e9]
+    return float((long - rare_ns / RARE_TIMES / 1e9).sum()) / duration.size if long.size else 0.0
 
 
 def epoch_batches(evidence: Evidence) -> int:
@@ -110,13 +157,18 @@ def seconds_per(lead: pl.DataFrame, steady: pl.DataFrame, amount: NDArray[np.flo
     counted as often as it happens. Evaluation and checkpoints in between are added at the mean length of one, as often as they
     come in the whole loop: how many of them the steady steps happen to hold is chance.
     """
-    micro = max(1, int(steady["micro_steps"].median() or 1))  # type: ignore[arg-type]
-    epoch = math.ceil(batches / micro) if batches > 0 else 0
+    epoch = epoch_steps(steady, batches)
     duration = steady["duration_ns"].to_numpy() / 1e9
     if 2 <= epoch <= len(duration):
         duration, amount = _whole(duration, epoch), _whole(amount, epoch)
     typical = float(np.median(_block_means(duration, amount, epoch)))
     return typical + _between(lead) / float(amount.mean())
+
+
+def epoch_steps(steady: pl.DataFrame, batches: int) -> int:
+    """Steps of an epoch of so many *batches*."""
+    micro = max(1, int(steady["micro_steps"].median() or 1))  # type: ignore[arg-type]
+    return math.ceil(batches / micro) if batches > 0 else 0
 
 
 def _whole(values: NDArray[np.float64], epoch: int) -> NDArray[np.float64]:

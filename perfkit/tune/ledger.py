@@ -20,7 +20,7 @@ from ..runs import layout
 from .trial import Trial
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from ..launch.request import Request
     from .candidates import Candidate
@@ -73,17 +73,25 @@ class Ledger:
 
     def remembering(self, runner: Callable[[str, Candidate | None, int], Trial]) -> Callable[..., Trial]:
         """*runner*, except for what has been measured already; what it measures is written down at once."""
-        known = {(row["arm"], row["round"]): row for row in self.processes}
 
         def run(arm: str, candidate: Candidate | None, number: int) -> Trial:
-            if (arm, number) in known:
-                return Trial.from_row(known[arm, number])
+            known = self.measured(number)
+            if arm in known:
+                return Trial.from_row(known[arm])
             found = runner(arm, candidate, number)
-            self.processes.append(found.row())
-            self.write()
+            self.add([found])
             return found
 
         return run
+
+    def measured(self, number: int) -> dict[str, Row]:
+        """Arm → process of the round *number*."""
+        return {row["arm"]: row for row in self.processes if row["round"] == number}
+
+    def add(self, trials: Iterable[Trial]) -> None:
+        """Write down what was measured."""
+        self.processes += [found.row() for found in trials]
+        self.write()
 
 
 def identity(request: Request, asked: Row) -> tuple[str, Row | None]:

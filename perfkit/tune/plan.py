@@ -20,6 +20,15 @@ MOST_ROUNDS = max(SPENT)
 TOGETHER_ROUNDS = ROUNDS
 # With fewer rounds than this only large gains can be told from noise: rather fewer candidates then.
 LEAST_ROUNDS = 3
+# Legs of a relay: seconds and steps at least, the longest worth stopping processes for, how many, and the steady time that they should add up to.
+LEG_S, LEAST_LEG_STEPS, LONGEST_LEG_S = 0.1, 4, 2.0
+LEAST_LEGS, MOST_LEGS, RELAY_S = 8, 160, 4.0
+# An epoch that is no longer than so many legs is a leg of its own.
+EPOCH_LEGS = 5
+# What a process settles for at the start of a leg (`inside.relay`).
+SETTLING_STEPS, SETTLING_S = 2, 0.03
+# A relay keeps all its processes in memory: no more than this share of what is free.
+RELAY_MEMORY = 0.7
 # What perfkit itself takes around a process: reading, deciding.
 AROUND_S = 0.5
 # A turn in a screening: steps and seconds at least; what its settling adds; rounds, the warm-up included (`inside.screening`).
@@ -50,6 +59,37 @@ def length(startup_s: float, step_s: float, epoch_steps: int = 0, asked: int | N
         # One more than needed: the end of warm-up falls into the first.
         steps = (math.ceil(steps / epoch_steps) + 1) * epoch_steps
     return Length(steps=steps, process_s=startup_s + (steps + steps // 4) * step_s + AROUND_S)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Legs:
+    """How long the legs of a relay are."""
+
+    #: Steps that count in a leg, and the seconds that these should take.
+    steps: int
+    seconds: float
+    #: Legs of each process.
+    count: int
+    #: Expected from a process's start to its end, the others' legs left out.
+    process_s: float
+
+
+def legs(startup_s: float, step_s: float, epoch_steps: int = 0, asked: int | None = None) -> Legs | None:
+    """Many short legs; of whole epochs where these are short. None where a leg would be too long for a relay to be worth its memory."""
+    step_s = max(step_s, 1e-6)
+    steps = max(LEAST_LEG_STEPS, math.ceil(LEG_S / step_s))
+    if 2 <= epoch_steps <= EPOCH_LEGS * steps:
+        steps = math.ceil(steps / epoch_steps) * epoch_steps
+    if steps * step_s > LONGEST_LEG_S:
+        return None
+    settling = max(SETTLING_STEPS, math.ceil(SETTLING_S / step_s))
+    target = min(MOST_S, max(RELAY_S, SHARE_OF_STARTUP * startup_s)) if asked is None else asked * step_s
+    wanted = math.ceil(target / step_s)
+    if 2 <= epoch_steps <= EPOCH_TIMES * wanted:  # what happens once in an epoch is counted over whole ones
+        wanted = max(wanted, 2 * epoch_steps * steps // (steps + settling))
+    count = min(MOST_LEGS, max(LEAST_LEGS, math.ceil(wanted / steps)))
+    process_s = startup_s + count * (steps + settling) * step_s + AROUND_S
+    return Legs(steps=steps, seconds=steps * step_s, count=count, process_s=process_s)
 
 
 def rounds_for(left_s: float, process_s: float, arms: int) -> int:

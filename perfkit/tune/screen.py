@@ -11,18 +11,15 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from ..advise.evidence import Evidence
 from ..launch.fixes import KINDS
 from ..runs.fixes import fixes as fix_states
 from ..stats import paired
 from .guards import storm
+from .stretches import facts_of, log_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import polars as pl
 
     from ..runs.reader import Run
     from .candidates import Candidate
@@ -92,7 +89,9 @@ def judged(run: Run, candidates: Sequence[Candidate], small: float) -> list[Scre
     """A verdict on each of the *candidates* from their screening *run*; what saves less than *small* at best is dropped."""
     states = {row["name"]: row for row in fix_states(run)}
     differences = compared(run)
-    slower = {str(fact["fix"]): float(fact["times"]) for fact in _facts(run, "screen-out") if fact["times"] is not None}
+    slower = {
+        str(fact["fix"]): float(fact["times"]) for fact in facts_of(run, "screen-out") if fact["times"] is not None
+    }
     return [
         _judged(each.label, states.get(name, {}), differences.get(name, []), slower.get(name), small)
         for each in candidates
@@ -143,8 +142,8 @@ def compared(run: Run) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {}
     if steps is None:
         return found
-    facts = _facts(run, "screen-stretch")
-    values = stretches(steps, facts)
+    facts = facts_of(run, "screen-stretch")
+    values = log_seconds(steps, facts)
     for before, own, after in zip(range(len(facts)), range(1, len(facts)), range(2, len(facts)), strict=False):
         is_turn = facts[own]["fix"] is not None and facts[own]["round"] > 0 and facts[own]["acted"] > 0
         is_between = facts[before]["fix"] is None and facts[after]["fix"] is None
@@ -154,26 +153,7 @@ def compared(run: Run) -> dict[str, list[float]]:
     return found
 
 
-def stretches(steps: pl.DataFrame, facts: Sequence[Row]) -> list[float]:
-    """Log of the seconds per sample in each stretch; NaN for one that holds no steps of the table."""
-    middle = (steps["start_ns"].to_numpy() + steps["end_ns"].to_numpy()) / 2
-    duration = steps["duration_ns"].to_numpy() / 1e9
-    samples = steps["samples"].to_numpy().astype(float)
-    masks = [(middle > fact["from_ns"]) & (middle <= fact["to_ns"]) for fact in facts]
-    timed = np.logical_or.reduce(masks) if masks else np.zeros(middle.size, dtype=bool)
-    counted = bool(timed.any() and np.isfinite(samples[timed]).all() and (samples[timed] > 0).all())
-    amount = samples if counted else np.ones(middle.size)
-    return [
-        math.log(duration[mask].sum() / amount[mask].sum()) if mask.any() and duration[mask].sum() > 0 else math.nan
-        for mask in masks
-    ]
-
-
 def on_when_it_broke(run: Run) -> str | None:
     """The fix whose turn it was last; None for the plain script's, or where none had a turn."""
-    turns = _facts(run, "screen-turn")
+    turns = facts_of(run, "screen-turn")
     return turns[-1]["fix"] if turns else None
-
-
-def _facts(run: Run, kind: str) -> list[Row]:
-    return [fact for rank in run.ranks[:1] for fact in rank.facts_of(kind)]

@@ -1,7 +1,7 @@
 """The search: rounds of fresh processes, baseline and candidates in turn, until each candidate has a verdict.
 
 Every round runs the baseline and all candidates that are still open, forwards and backwards in turn (A B C, C B A, …), so that
-a machine that slows down favours nobody. Looks at the data come after the rounds that `stats.paired` plans, and spend one
+a machine that slows down favours nobody; where they can be, all at once, one leg each in turn (`launch.relay`). Looks at the data come after the rounds that `stats.paired` plans, and spend one
 allowance for false claims. The first round drops only what is clearly slower. Where the time does not allow rounds enough for
 all, the most promising go on and the others stay open, which is said.
 """
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal
 from ..errors import PerfkitError
 from ..model.records import Interval
 from ..stats import paired
-from . import guards, plan
+from . import guards, plan, rounds
 from .candidates import Candidate, joined
 from .trial import BASELINE, Interrupted, Trial
 
@@ -90,6 +90,9 @@ class Search:
     runner: Callable[[str, Candidate | None, int], Trial]
     process_s: float
     limit_s: float
+    #: Called with a round's number and what is to run in it, None for the baseline: it may run them all, and `runner` gives what came of it.
+    #: Raises Interrupted.
+    before_round: Callable[[int, Sequence[Candidate | None]], None] = lambda _number, _order: None
     #: What a screening says of the candidates, by label; empty without one. Raises Interrupted.
     screener: Callable[[Sequence[Candidate]], Mapping[str, Screened]] = lambda _candidates: {}
     #: Whether changes that make another training may be kept together with the others.
@@ -230,7 +233,9 @@ class Search:
     def _run_round(self, arms: Sequence[Candidate]) -> None:
         number = self._round
         order: list[Candidate | None] = [None, *arms]
-        for candidate in order if number % 2 == 0 else order[::-1]:
+        order = order if number % 2 == 0 else order[::-1]
+        self.before_round(number, order)
+        for candidate in order:
             name = BASELINE if candidate is None else candidate.label
             if name in self.verdicts and self.verdicts[name].state != "keep":
                 continue  # it broke earlier in this round
@@ -371,16 +376,8 @@ class Search:
 
     # --- what is known of an arm
 
-    def _observations(self) -> list[paired.Observation]:
-        return [
-            paired.Observation(arm=name, round=trial.round, value=math.log(trial.figures.seconds))
-            for name, trials in self.trials.items()
-            for trial in trials
-            if trial.state == "measured" and trial.figures.seconds
-        ]
-
     def _bounds(self, name: str, alpha: float, against: str = BASELINE) -> paired.Bounds:
-        return paired.compare(self._observations(), name, against, alpha)
+        return paired.compare(rounds.observations(self.trials), name, against, alpha)
 
     def _verdict(self, name: str, state: State, reason: str) -> Verdict:
         bounds = self._bounds(name, SHOWN)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..advise.evidence import Evidence
 from ..advise.registry import advise
-from ..errors import PerfkitError, UsageError
+from ..errors import PerfkitError, RunError, UsageError
 from ..launch import trial as launch
 from ..launch.command import display_name, typed
 from ..launch.effects import effects, repeated
@@ -24,6 +24,7 @@ from ..runs.store import Store
 from . import candidates as choice
 from . import document, figures, interrupts, ledger, plan, screen, trial
 from .changes import changes
+from .processes import Processes
 from .screen import Screened, Screening
 from .search import SMALL, Search
 from .trial import Interrupted, Trial
@@ -41,9 +42,6 @@ Row = dict[str, Any]
 BASELINE_STEPS, BASELINE_STEADY_S = 96, 4.0
 # The share of the time that it may take.
 BASELINE_SHARE = 0.3
-# A trial may take so many times as long as expected before it is stopped, and at least so many seconds: compilers take theirs.
-PATIENCE, LEAST_PATIENCE_S, COMPILERS_PATIENCE_S = 4.0, 120.0, 300.0
-COMPILERS = ("compile", "jit-compile")
 #: With these kept, what else is worth trying can only be seen of the changed script.
 MAKES_ANOTHER_STEP = ("run-eagerly",)
 DEFAULT_MINUTES = 15.0
@@ -103,12 +101,19 @@ class _Session:
         self._root = request.results_root
         self._ledger = self._ledger_of(request)
         self._stdin = self._captured()
-        self._method = launch.method_for(request)
         self._request = replace(request, results_root=self._ledger.path)
+        self._processes = Processes(
+            request=self._request,
+            stdin=self._stdin,
+            method=launch.method_for(request),
+            cache=self._ledger.path / "cache",
+            left_s=self._left_s,
+            announce=self._announced,
+            length=plan.Length(steps=asked.steps or plan.LEAST_STEPS, process_s=10.0),
+        )
         self._began = time.monotonic()
         self._known = {(row["arm"], row["round"]) for row in self._ledger.processes}  # told when they were measured
         self._notes: list[str] = []
-        self._length = plan.Length(steps=asked.steps or plan.LEAST_STEPS, process_s=10.0)
 
     def _ledger_of(self, request: Request) -> ledger.Ledger:
         key, resume = ledger.identity(request, self._asked.row())
@@ -144,14 +149,15 @@ class _Session:
         if read.seconds is None or read.step_s is None:
             raise PerfkitError(f"{base.info.script}: cannot be tuned: {read.problem or 'its steps were not seen'}")
         epoch = figures.epoch_batches(evidence)
-        self._length = plan.length(read.startup_s or 1.0, read.step_s, epoch, self._asked.steps)
+        self._processes.settle_on(read, epoch, self._asked.steps, evidence)
         findings = advise(evidence).findings
         self._read, self._epoch, self._ranks = read, epoch, evidence.rank_count or 1
         found, by_hand = self._candidates(evidence, findings)
         search = Search(
             candidates=found,
-            runner=self._ledger.remembering(self._run),
-            process_s=self._length.process_s,
+            runner=self._ledger.remembering(self._processes.alone),
+            before_round=self._in_turns,
+            process_s=self._processes.process_s,
             limit_s=self._left_s(),
             screener=self._screened,
             allow_other_training=self._asked.batch or bool(self._asked.fixes or self._asked.sweeps),
@@ -189,7 +195,7 @@ class _Session:
         request = replace(
             self._request, options={**self._request.options, "no_trace": False, "watch": True}, stacks=True
         )
-        done = self._launched(request, limits)
+        done = self._processes.launched(request, limits)
         if done.state in ("failed", "stopped"):
             raise PerfkitError(f"the unchanged script cannot be measured: {done.reason}")
         self._ledger.baseline_run = done.run.name
@@ -198,7 +204,7 @@ class _Session:
 
     def _refuse_to_repeat(self, base: Run) -> None:
         """Raises UsageError when the script did to the outside what each trial would do again, unless that is allowed."""
-        found = [str(effect) for effect in repeated(effects(base), self._method.way)]
+        found = [str(effect) for effect in repeated(effects(base), self._processes.method.way)]
         if not found:
             return
         shown = ", ".join(found[:EFFECTS_SHOWN]) + (" …" if len(found) > EFFECTS_SHOWN else "")
@@ -226,7 +232,7 @@ class _Session:
         if not fixes or self._ranks > 1 or read.step_s is None:  # ranks would have to switch together
             return None
         return plan.turns(
-            len(fixes), read.startup_s or 1.0, read.step_s, self._length.process_s, self._left_s(), self._epoch
+            len(fixes), read.startup_s or 1.0, read.step_s, self._processes.process_s, self._left_s(), self._epoch
         )
 
     def _screened(self, found: Sequence[Candidate]) -> dict[str, Screened]:
@@ -247,12 +253,12 @@ class _Session:
         self._say(
             f"screening within one process, in turns of {turns.steps} steps: {', '.join(c.label for c in chosen)}"
         )
-        seconds = self._patience(fixes) + 2 * turns.seconds
+        seconds = self._processes.patience(fixes) + 2 * turns.seconds
         limits = launch.Limits(
             steps=turns.steps, screen_steps=turns.steps, screen_s=turns.seconds, seconds=seconds, wall_s=1.5 * seconds
         )
         started = time.monotonic()
-        done = self._launched(replace(self._request, fixes=fixes, stacks=False), limits)
+        done = self._processes.launched(replace(self._request, fixes=fixes, stacks=False), limits)
         wall_s = time.monotonic() - started
         run, broken = Run(done.run), ""
         if done.state in ("failed", "stopped"):
@@ -261,34 +267,17 @@ class _Session:
         judged = [] if broken else screen.judged(run, chosen, SMALL)
         return Screening(run=done.run.name, steps=turns.steps, wall_s=wall_s, broken=broken, fixes=judged)
 
-    def _patience(self, fixes: Sequence[Fix]) -> float:
-        """Seconds that a process with *fixes* may take."""
-        least_s = COMPILERS_PATIENCE_S if any(fix.name in COMPILERS for fix in fixes) else LEAST_PATIENCE_S
-        return max(least_s, PATIENCE * self._length.process_s)
+    # --- the rounds
 
-    # --- one process
-
-    def _run(self, arm: str, candidate: Candidate | None, number: int) -> Trial:
-        """One process of the search."""
-        fixes = candidate.fixes if candidate is not None else ()
-        args = choice.arguments(self._request.args, candidate.sets) if candidate is not None else self._request.args
-        seconds = min(
-            self._patience(fixes), max(self._left_s(), PATIENCE * self._length.process_s)
-        )  # not long after the time is over
-        limits = launch.Limits(steps=self._length.steps, seconds=seconds, wall_s=1.5 * seconds)
-        request = replace(self._request, fixes=fixes, args=args, stacks=False)
-        started = time.monotonic()
-        done = self._launched(request, limits)
-        wall_s = time.monotonic() - started
-        broken = done.reason if done.state in ("failed", "stopped") else ""
-        late = done.state in ("time is up", "stopped")
-        return trial.judged(done.run, arm, number, done.exit_code, wall_s, broken=broken, late=late)
-
-    def _launched(self, request: Request, limits: launch.Limits) -> launch.Trial:
-        cache = self._ledger.path / "cache"
-        return launch.run(
-            request, limits=limits, stdin=self._stdin, method=self._method, cache=cache, announce=self._announced
-        )
+    def _in_turns(self, number: int, order: Sequence[Candidate | None]) -> None:
+        """Run a round's processes in turns where that can be: the ledger has them then. Not one that was begun otherwise."""
+        if self._ledger.measured(number):
+            return
+        try:
+            self._ledger.add(self._processes.in_turns(order, number))
+        except RunError as error:
+            self._processes.legs = None
+            self._notes.append(f"from round {number + 1} on one process ran after the other: {error}")
 
     def _announced(self, line: str) -> None:
         if line.startswith(("warning", "error")):
@@ -303,7 +292,7 @@ class _Session:
         turns = self._turns
         low, high = plan.expected(
             len(found),
-            self._length.process_s,
+            self._processes.process_s,
             self._left_s(),
             screened=len(screen.chosen(found)) if turns is not None else 0,
             screening_s=turns.process_s if turns is not None else 0.0,
@@ -312,8 +301,8 @@ class _Session:
         names = ", ".join(candidate.label for candidate in found)
         self._say(f"to try: {names}")
         self._say(
-            f"{len(found)} {'fix' if len(found) == 1 else 'fixes'}, about {self._length.process_s:.0f} s a process "
-            f"({self._length.steps} steady steps): {span} (at most {self._asked.max_minutes:g} min)"
+            f"{len(found)} {'fix' if len(found) == 1 else 'fixes'}, about {self._processes.process_s:.0f} s a process "
+            f"({self._processes.steady_steps}): {span} (at most {self._asked.max_minutes:g} min)"
         )
 
     def _tell(self, found: Trial) -> None:
@@ -348,9 +337,9 @@ class _Session:
             "by_hand": document.by_hand(by_hand, kept),
             "changes": asdict(changes(self._source(), self._request.target, kept)),
             "notes": [*self._notes, *search.notes],
-            "steps": self._length.steps,
+            "steps": self._processes.steps,
             "seconds": time.monotonic() - self._began,
-            "sandbox": str(self._method.way),
+            "sandbox": str(self._processes.method.way),
         }
 
     def _source(self) -> str | None:

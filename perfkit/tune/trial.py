@@ -128,8 +128,11 @@ def _how_it_ended(run: Run, exit_code: int, broken: str) -> str:
 
 
 def _thinned(losses: list[tuple[float, float | None]]) -> list[tuple[float, float | None]]:
-    every = -(-len(losses) // MOST_LOSSES)
-    if every <= 1:
+    """Every second, fourth, eighth … loss, so that of two processes that took unequally many steps the same ones are kept."""
+    every = 1
+    while len(losses) > MOST_LOSSES * every:
+        every *= 2
+    if every == 1:
         return losses
     bad = {position for position, (_, loss) in enumerate(losses) if loss is None}
     return [pair for position, pair in enumerate(losses) if position % every == 0 or position in bad][: 2 * MOST_LOSSES]

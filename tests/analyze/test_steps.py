@@ -237,6 +237,20 @@ def test_excluded_times_count_as_traced():
     assert steps.filter(steps["traced"])["step"].to_list() == [6, 7, 8, 9]
 
 
+def test_the_time_a_relay_made_it_wait_is_no_part_of_a_step_and_such_steps_are_not_timed():
+    tape = Tape()
+    for number in range(20):
+        if number == 10:
+            began = tape.now
+            tape.wait(5000)
+            tape.notes.append({"fact": "pause", "from_ns": began, "to_ns": tape.now})
+        tape.train_step()
+    table = derive(tape)
+    assert table["traced"].to_list() == [number in (10, 11) for number in range(len(table))]
+    assert table["duration_ns"][10] == table["duration_ns"][9]
+    assert table["wall_ns"][10] == table["duration_ns"][9] + 5000 * MS
+
+
 def test_a_run_that_lies_wholly_in_an_excluded_time_is_still_timed():
     tape = Tape(start_ms=0)
     for n in range(30):

@@ -1,6 +1,8 @@
 import numpy as np
+import pytest
 
 from perfkit.tune import guards
+from perfkit.tune.trial import _thinned
 
 from .conftest import trial
 
@@ -55,3 +57,17 @@ def test_memory_is_of_the_device_where_there_is_one():
     assert guards.memory(ours, theirs) == {"kind": "device", "bytes": 3000, "baseline_bytes": 2000, "change": 0.5}
     assert guards.memory([trial()], [trial()])["kind"] == "host"
     assert guards.memory([], [trial()])["change"] is None
+
+
+def test_runs_of_unequal_length_are_compared_at_the_samples_that_both_have():
+    rng = np.random.default_rng(0)
+    noisy = [(32.0 * at, 2.0 / at + rng.normal(0, 0.3)) for at in range(1, 500)]
+    runs = [trial(losses=_thinned(noisy)), trial("a", losses=_thinned(noisy[:390]))]
+    assert guards.loss([runs[1]], [runs[0]]).state == "same"
+
+
+def test_with_other_batches_all_losses_count():
+    large = trial("a", losses=[(256.0 * at, 1.0) for at in range(1, 20)])
+    small = trial(losses=[(32.0 * at, 1.0 + (at % 8 == 0)) for at in range(1, 160)])
+    found = guards.loss([large], [small])
+    assert found.baseline == pytest.approx(1.125, abs=0.01)

@@ -97,3 +97,14 @@ def test_a_screening_is_kept_and_a_ledger_from_before_there_were_any_is_read(mad
     del raw["screening"]
     (made.path / layout.TUNE_JSON).write_text(json.dumps(raw))
     assert ledger.read(made.path).screening is None
+
+
+def test_what_a_round_brought_all_at_once_is_not_measured_again(made):
+    made.add([trial(BASELINE, 2), trial("a", 2)])
+    assert set(ledger.read(made.path).measured(2)) == {BASELINE, "a"}
+    assert made.measured(1) == {}
+
+    def runner(arm, candidate, number):
+        raise AssertionError("it is known")
+
+    assert made.remembering(runner)("a", None, 2) == trial("a", 2)

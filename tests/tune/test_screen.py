@@ -10,6 +10,7 @@ from perfkit.runs.reader import Run
 from perfkit.tune import plan, screen
 from perfkit.tune.candidates import Candidate
 from perfkit.tune.screen import Screening, _judged
+from perfkit.tune.stretches import log_seconds
 
 from .conftest import candidate
 
@@ -30,13 +31,13 @@ def stretch(fix, first_ms, last_ms, number=1, acted=4):
 
 def test_a_stretch_is_worth_its_time_per_sample_and_steps_outside_count_for_nothing():
     table = steps([10, 10, 90, 5, 5])
-    found = screen.stretches(table, [stretch(None, 0, 20), stretch("a", 110, 120)])
+    found = log_seconds(table, [stretch(None, 0, 20), stretch("a", 110, 120)])
     assert found == pytest.approx([math.log(0.01 / 4), math.log(0.005 / 4)])
 
 
 def test_without_samples_it_is_the_time_per_step_and_without_steps_nothing():
     table = steps([10, 10], samples=math.nan)
-    found = screen.stretches(table, [stretch(None, 0, 20), stretch("a", 500, 900)])
+    found = log_seconds(table, [stretch(None, 0, 20), stretch("a", 500, 900)])
     assert found[0] == pytest.approx(math.log(0.01))
     assert math.isnan(found[1])
 
@@ -50,7 +51,7 @@ def test_a_stretch_is_compared_with_the_plain_ones_beside_it_and_a_drift_falls_o
         begin = sum(durations)
         durations.append(duration)
         facts.append(stretch(fix, begin, begin + duration, number=at // 2 if fix else 9))
-    monkeypatch.setattr(screen, "_facts", lambda run, kind: facts)
+    monkeypatch.setattr(screen, "facts_of", lambda run, kind: facts)
     monkeypatch.setattr(screen, "Evidence", lambda run: type("Known", (), {"steps": steps(durations)}))
     assert screen.compared(None) == {"a": pytest.approx([math.log(0.8)] * 3)}
 

@@ -300,3 +300,13 @@ def test_it_is_noted_where_it_is_faster_all_the_same():
     search.run()
     assert search.verdicts["compile"].state == search.together.verdict.state == "keep"
     assert search.verdicts["compile"].told.startswith("faster; it is compiled anew")
+
+
+def test_a_round_may_be_run_before_its_processes_are_asked_for():
+    machine = Machine({"a": 0.4, "b": 0.2})
+    search = machine.search()
+    rounds = []
+    search.before_round = lambda number, order: rounds.append((number, [c and c.label for c in order]))
+    search.run()
+    assert rounds[:2] == [(0, [None, "a", "b"]), (1, ["b", "a", None])]
+    assert len(rounds) == len({number for number, _ in machine.ran})

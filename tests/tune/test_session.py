@@ -154,3 +154,15 @@ def test_ranks_below_torchrun_are_one_process_of_the_search(tuned):
         assert (row["state"], row["exit_code"]) == ("measured", 0), arm
         assert row["figures"]["samples_per_step"] == 16  # of one rank
         assert [fix["state"] for fix in row["figures"]["fixes"]] == (["applied"] if arm != "baseline" else [])
+
+
+def test_the_processes_of_a_round_take_turns(tuned):
+    found, done = tuned(FILLING, "zero-grad-none")
+    (trial,) = found["trials"]
+    assert trial["processes"] == 1
+    assert trial["estimate"] > 0.1
+    assert "in turns of" in done.stderr
+    ledger = json.loads((Path(found["path"]) / "tune.json").read_text())
+    legs = {row["arm"]: row["figures"]["legs"] for row in ledger["processes"]}
+    assert set(legs) == {"baseline", "zero grad none"}
+    assert all(len(of_arm) >= 8 and None not in of_arm for of_arm in legs.values())
