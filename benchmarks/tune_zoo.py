@@ -3,8 +3,8 @@
     python benchmarks/tune_zoo.py                  every case whose cure is a registered fix, and the healthy ones
     python benchmarks/tune_zoo.py --only NAME      that case alone; may be repeated
 
-Each of the zoo's scripts is tuned unchanged; then the zoo's own fixed version of it is measured in interleaved pairs of fresh
-processes, on the same machine, right after. results/tune_zoo.json holds predicted, measured by tune, and the fixed
+Each of the zoo's scripts is tuned unchanged; then the zoo's own fixed version of it is measured beside it, on the same machine, right
+after, in rounds of fresh processes that take turns (zoo.turns). results/tune_zoo.json holds predicted, measured by tune, and the fixed
 version's gain side by side; it is written after each case, and cases that are in it are not run again without --again.
 """
 
@@ -18,7 +18,7 @@ from pathlib import Path
 
 import zoo_score
 from machine import here, write
-from zoo import running, scoring, tuning
+from zoo import running, scoring, tuning, turns
 from zoo.cases import CASES, SCRIPTS
 from zoo.keras_cases import KERAS_CASES
 
@@ -34,7 +34,7 @@ FIXES = {
 #: A larger batch is another training, tried only when asked for.
 ASKED = {"batch-size": ["--batch"], "fit-batch-size": ["--batch"]}
 WITHIN = 0.05  # of the fixed version's gain
-PAIRS_OF_DOUBT = 8  # whether a healthy script is healthy on this machine
+ROUNDS_OF_DOUBT = 8  # whether a healthy script is healthy on this machine
 
 
 def main():
@@ -42,7 +42,7 @@ def main():
     parser.add_argument("--only", action="append", metavar="NAME")
     parser.add_argument("--again", action="store_true")
     parser.add_argument("--minutes", type=float, default=6.0, help="for each script (default 6)")
-    parser.add_argument("--pairs", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     every = [case for case in (*CASES, *KERAS_CASES) if case.healthy or case.name in FIXES]
     cases = [case for case in every if not options.only or case.name in options.only]
@@ -70,9 +70,9 @@ def tried(case, options):
         "trials": [tuning.short(row) for row in document["trials"]],
     }
     if case.healthy:
-        return found | confirmed(case, kept, document["changes"], options.pairs)
+        return found | confirmed(case, kept, document["changes"], options.rounds)
     told = cure_of(document["trials"], FIXES[case.name])
-    fixed = zoo_score.measured(as_tried(case, told), options.pairs)
+    fixed = in_turns(as_tried(case, told), options.rounds)
     gap = told["estimate"] - fixed["median"] if told and told["estimate"] is not None else None
     return found | {
         "fix": FIXES[case.name], "told": tuning.short(told) if told else None, "fixed_version": zoo_score.short(fixed), "gap": gap,
@@ -80,7 +80,7 @@ def tried(case, options):
     }  # fmt: skip
 
 
-def confirmed(case, kept, changes, pairs):
+def confirmed(case, kept, changes, rounds):
     """Of a healthy script: nothing is to be kept. What is kept all the same is right only where it surely makes the script faster
     on this processor: measured as the zoo's own cures are, with tune's diff written into the script.
     """
@@ -93,8 +93,15 @@ def confirmed(case, kept, changes, pairs):
         edited.write_text(case.source(), encoding="utf-8")
         tuning.patch(folder, case.script, changes["diff"])
         twin = replace(case, cure=((case.source(), edited.read_text(encoding="utf-8")),))
-    found = zoo_score.measured(twin, max(pairs, PAIRS_OF_DOUBT))
+    found = in_turns(twin, max(rounds, ROUNDS_OF_DOUBT))
     return {"right": found["low"] > 0, "not_healthy_here": zoo_score.short(found)}
+
+
+def in_turns(case, rounds):
+    """What the case's cure saves, script and cured twin in turns (zoo.turns)."""
+    with tempfile.TemporaryDirectory(prefix="perfkit-zoo-") as folder:
+        plain, other = zoo_score.twins(case, folder)
+        return turns.effect([str(plain)], [str(other)], rounds, cores=case.cores, threads=case.threads)
 
 
 def as_tried(case, told):

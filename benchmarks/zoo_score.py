@@ -114,10 +114,7 @@ def measured(case, pairs):
     """Pairs of the script and its cured twin, in turn, each in a fresh process."""
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="perfkit-zoo-") as folder:
-        plain, other = (Path(folder, kind, case.script) for kind in ("plain", "cured"))
-        for path, text in ((plain, case.source()), (other, cured(case))):
-            path.parent.mkdir()
-            path.write_text(text, encoding="utf-8")
+        plain, other = twins(case, folder)
         if case.basis == "run":
             running.timed(other, case.cores, case.threads)  # what the cure keeps between runs is made in the first
         times = [pair(plain, other, case, number % 2 == 1) for number in range(pairs)]
@@ -126,6 +123,15 @@ def measured(case, pairs):
         "basis": case.basis, "pairs_s": [[float(f"{value:.4g}") for value in both] for both in times],
         "load_average": round(load, 2), "measured": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     }  # fmt: skip
+
+
+def twins(case, folder):
+    """The script and its cured twin, below *folder*."""
+    made = [Path(folder, kind, case.script) for kind in ("plain", "cured")]
+    for path, text in zip(made, (case.source(), cured(case)), strict=True):
+        path.parent.mkdir()
+        path.write_text(text, encoding="utf-8")
+    return made
 
 
 def pair(plain, other, case, turned):
