@@ -10,8 +10,8 @@ the script's argument and no patch, because a patch that takes work out of this 
 fix; what is on trial here, the rounds, the looks and the decision, is the same code for both. That patches do what they say is
 shown elsewhere (tests/inside/patches, tune_zoo.py).
 
-The truth of the planted gain is measured first, in interleaved pairs of plain processes, by the script's own stopwatch. Runs of
-both kinds take turns; the result is written after each. The bounds are one-sided, exact (Clopper and Pearson).
+The truth of the planted gain is measured first, in rounds of plain processes that take turns (zoo.turns; whole processes scatter by more than
+the gain on a shared machine). Runs of both kinds follow one another; the result is written after each. The bounds are one-sided, exact (Clopper and Pearson).
 """
 
 import argparse
@@ -23,14 +23,14 @@ from pathlib import Path
 
 from machine import describe, here, write
 from scipy.stats import beta
-from zoo import running, scoring, tuning
+from zoo import running, scoring, tuning, turns
 
 NAME = "tune_power"
 SCRIPT = Path(__file__).resolve().parent / "workloads" / "equal_parts.py"
 EFFECT = 0.05
 KINDS = {"aa": ["--fix", "nothing"], "planted": ["--sweep", "--work=18"]}
 ARGUMENTS = ("--work", "19")
-TRUTH_PAIRS, TRUTH_HUNDREDS = 10, "5"
+TRUTH_ROUNDS = 12
 CORES, THREADS = 2, 1
 LEVEL = 0.95
 POWER_TO_REACH = 0.9
@@ -56,19 +56,9 @@ def main():
 
 
 def measured():
-    """What leaving out the part saves, by the script's own stopwatch."""
-    pairs = []
-    for number in range(TRUTH_PAIRS):
-        parts = ("19", "18") if number % 2 == 0 else ("18", "19")
-        took = {part: timed(part) for part in parts}
-        pairs.append((took["19"], took["18"]))
-    return scoring.effect(pairs)
-
-
-def timed(parts):
-    """Seconds per sample of one process."""
-    words = [sys.executable, str(SCRIPT), "--work", parts, "--hundreds", TRUTH_HUNDREDS]
-    return running.read(*running.run(words, CORES, THREADS, SCRIPT.parent)).seconds_per_sample
+    """What leaving out the part saves."""
+    plain, other = ([str(SCRIPT), "--work", parts] for parts in ("19", "18"))
+    return turns.effect(plain, other, TRUTH_ROUNDS, cores=CORES, threads=THREADS)
 
 
 def run(kind, minutes):
