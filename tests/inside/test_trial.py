@@ -2,9 +2,11 @@
 
 import json
 import os
+from types import SimpleNamespace
 
 import pytest
 
+from perfkit.inside.function_losses import FunctionLosses
 from perfkit.inside.layer import Layer
 
 
@@ -155,3 +157,39 @@ def test_devices_and_the_scratch_folder_itself_pass(layer, tmp_path):
     assert over.name("/dev/null") is None
     assert over.name(str(tmp_path / "scratch" / "tmp")) is None
     assert over.name(str(tmp_path / "scratch" / "files") + "/home/x") == "/home/x"
+
+
+class KerasModel:
+    def train_step(self):
+        """As one that is inherited from Keras."""
+
+
+KerasModel.train_step.__module__ = "keras.src.backend.tensorflow.trainer"
+
+
+def told(losses, sizes, epochs, owner, folder):
+    """What is written of *losses* told as Keras does: the mean over the samples since the epoch began."""
+    kept = FunctionLosses(SimpleNamespace(recorder=SimpleNamespace(folder=folder)))
+    for _ in range(epochs):
+        kept.epoch_begins()
+        total = seen = 0
+        for loss, size in zip(losses, sizes, strict=True):
+            total, seen = total + loss * size, seen + size
+            kept.note({"loss": total / seen, "accuracy": 0.5}, size, owner)
+    kept.write()
+    return json.loads((folder / "losses.json").read_text())
+
+
+def test_of_means_that_keras_tells_the_losses_of_the_steps_are_kept(tmp_path):
+    losses, sizes = [2.0, 1.0, 4.0, 0.5], [32, 32, 32, 8]
+    found = told(losses, sizes, 2, KerasModel(), tmp_path)
+    assert found["loss"] == pytest.approx(losses * 2)
+    assert found["samples"] == [32, 64, 96, 104, 136, 168, 200, 208]
+
+
+def test_what_a_train_step_of_the_users_own_tells_is_left_as_it_is(tmp_path):
+    class Own(KerasModel):
+        def train_step(self):
+            """Tells a loss that is no mean."""
+
+    assert told([2.0, 1.0], [1, 1], 1, Own(), tmp_path)["loss"] == pytest.approx([2.0, 1.5])

@@ -161,6 +161,8 @@ def _mark_start(session, epoch, began, at):
     where = epoch._perfkit_loader << 8 | session.threads[get_ident()]
     enter, leave = marks.LOADER_START_ENTER | where, marks.LOADER_START_EXIT | where
     session.rows.append(pack_pair(began, enter, epoch._num_batches or -1, 0, at, leave, 0, 0))
+    if session.losses is not None:
+        session.losses.epoch_begins()
 
 
 class Fetched:

@@ -38,7 +38,7 @@ class Functions(Cycle):
             result = function(*args, **kwargs)
             told = self._asked(batch, args)
             if session.losses is not None and role == marks.ROLE_TRAIN:
-                self.note_loss(result, told[1])
+                self.note_loss(result, told[1], owner)
             return result
         finally:
             at = now_ns()
@@ -52,10 +52,10 @@ class Functions(Cycle):
             self.session.broke("batches", error)
             return 1, -1
 
-    def note_loss(self, result, samples=-1):
-        """Of a trial: keep the loss in what a step has returned."""
+    def note_loss(self, result, samples=-1, owner=None):
+        """Of a trial: keep the loss in what a step (of the model *owner*) has returned."""
         try:
-            self.session.losses.note(result, samples)
+            self.session.losses.note(result, samples, owner)
         except Exception as error:
             self.session.broke("losses", error)
 
