@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ...errors import PerfkitError
 from .. import options
 
 if TYPE_CHECKING:
@@ -53,6 +55,21 @@ REGRESSION, INCONCLUSIVE = 3, 4
     help="What the exit code is where nothing can be told.",
 )
 @click.option("-k", "keyword", metavar="EXPRESSION", help="Only benchmarks that match, as pytest has it.")
+@click.option(
+    "--junit",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="JUnit XML too: slower is a failure, what cannot be told is skipped.",
+)
+@click.option(
+    "--markdown", type=click.Path(path_type=Path), metavar="FILE", help="A Markdown table too, for a comment."
+)
+@click.option(
+    "--action-benchmark",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The JSON of github-action-benchmark too (customSmallerIsBetter).",
+)
 @options.json_file
 @options.quiet
 @options.no_color
@@ -64,6 +81,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     perfkit bench tests/bench --base v1.2 --head v1.3 --setup "pip install -e ."
 
     Pairs of fresh processes, one on each side, take turns of a tenth of a second, so that a slow moment of the machine slows both down.
+    Within GitHub Actions the table also goes to the step's summary, and what is slower is annotated.
     """  # noqa: D301
     from ...bench.gate import trees
     from ...bench.gate.gate import Gate
@@ -81,6 +99,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
             base=base, head=head, words=words, place=Path(place), limit_s=given["max_minutes"] * 60, rule=rule, say=say
         ).run()
     _show(document, given)
+    _tell_services(document, given)
     return exit_code(document, fails_open=given["inconclusive"] == "fail")
 
 
@@ -90,6 +109,29 @@ def exit_code(document: dict[str, Any], *, fails_open: bool) -> int:
     if any(row["verdict"] in ("regressed", "failed") or row["outputs"] for row in rows):
         return REGRESSION
     return INCONCLUSIVE if fails_open and any(row["verdict"] == "inconclusive" for row in rows) else 0
+
+
+def _tell_services(document: dict[str, Any], given: dict[str, Any]) -> None:
+    """Files that were asked for, and what GitHub Actions reads where this is one of its steps."""
+    from ...report import gate_ci
+
+    files = (("junit", gate_ci.junit), ("markdown", gate_ci.markdown), ("action_benchmark", gate_ci.action_benchmark))
+    for name, made in files:
+        if given[name] is not None:
+            _write(given[name], made(document), "w")
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        _write(Path(summary), gate_ci.markdown(document), "a")
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        for line in gate_ci.workflow_commands(document):
+            print(line, file=sys.stderr if given["json_file"] == "-" else sys.stdout)
+
+
+def _write(path: Path, text: str, mode: str) -> None:
+    try:
+        with path.open(mode, encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise PerfkitError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def _say(*, quiet: bool) -> Callable[[str], None]:
