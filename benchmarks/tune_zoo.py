@@ -105,11 +105,15 @@ def in_turns(case, rounds):
 
 
 def as_tried(case, told):
-    """The case with the cure that tune tried: a batch has the size that it had there, not the one that the zoo's version has."""
-    size = (told or {}).get("fix", {}).get("parameters", {}).get("batch_size")
-    if size is None:
-        return case
-    return replace(case, cure=tuple((old, re.sub(r"(?<=batch_size=)\d+", str(size), new)) for old, new in case.cure))
+    """The case with the cure that tune tried: a batch has the size that it had there, and workers stay between epochs where they did."""
+    tried = (told or {}).get("fix", {}).get("parameters", {})
+    changed = case.cure
+    if (size := tried.get("batch_size")) is not None:
+        changed = tuple((old, re.sub(r"(?<=batch_size=)\d+", str(size), new)) for old, new in changed)
+    if tried.get("persistent_workers"):
+        stay = r"\g<0>, persistent_workers=True"
+        changed = tuple((old, re.sub(r"num_workers=\d+(?!.*persistent)", stay, new)) for old, new in changed)
+    return replace(case, cure=changed)
 
 
 def tuned(case, minutes):

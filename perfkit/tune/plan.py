@@ -27,8 +27,8 @@ LEAST_LEGS, MOST_LEGS, RELAY_S = 8, 160, 4.0
 EPOCH_LEGS = 5
 # What a process settles for at the start of a leg (`inside.relay`).
 SETTLING_STEPS, SETTLING_S = 2, 0.03
-# A relay keeps all its processes in memory: no more than this share of what is free.
-RELAY_MEMORY = 0.7
+# A relay keeps all its processes in memory: no more than this share of what is free, where a fix may take so many times what the baseline does.
+RELAY_MEMORY, RELAY_TIMES = 0.7, 2
 # What perfkit itself takes around a process: reading, deciding.
 AROUND_S = 0.5
 # A turn in a screening: steps and seconds at least; what its settling adds; rounds, the warm-up included (`inside.screening`).

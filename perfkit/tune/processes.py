@@ -55,8 +55,10 @@ class Processes:
         startup_s = read.startup_s or 1.0
         self.length = plan.length(startup_s, read.step_s, epoch, asked)
         self.peak_bytes = read.host_peak_bytes or 0
-        # A device goes on with what it was given while its process is stopped, and ranks would have to stop together.
-        if relay.is_possible() and evidence.gpu is None and (evidence.rank_count or 1) == 1 and self.peak_bytes:
+        # A device goes on with what it was given while its process is stopped, ranks would have to stop together, and what a launcher starts
+        # may have a process group of its own.
+        alone = self.request.kind != "command" and (evidence.rank_count or 1) == 1
+        if relay.is_possible() and alone and evidence.gpu is None and self.peak_bytes:
             self.legs = plan.legs(startup_s, read.step_s, epoch, asked)
 
     @property
@@ -97,7 +99,8 @@ class Processes:
     def in_turns(self, order: Sequence[Candidate | None], number: int) -> list[Trial]:
         """All processes of a round in turns, None for the baseline; none where they cannot be: too many for the memory, or only one."""
         legs, spare = self.legs, plan.RELAY_MEMORY * memory_left()  # type: ignore[no-untyped-call]
-        if legs is None or len(order) < 2 or len(order) * self.peak_bytes > spare:
+        wanted = self.peak_bytes * (1 + plan.RELAY_TIMES * (len(order) - 1))
+        if legs is None or len(order) < 2 or wanted > spare:
             return []
         orders = []
         for candidate in order:
