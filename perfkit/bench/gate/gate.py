@@ -108,6 +108,8 @@ class Gate:
     rule: rules.Rule = field(default_factory=rules.Rule)
     plan: Plan = field(default_factory=Plan)
     say: Callable[[str], None] = lambda _line: None
+    #: Whether what got slower is traced.
+    explains: bool = True
 
     def __post_init__(self) -> None:
         self._began = time.monotonic()
@@ -166,7 +168,7 @@ class Gate:
 
     def _explain(self, regressed: list[Benchmark]) -> None:
         """Trace what is slower on both sides, and say what grew."""
-        if not regressed:
+        if not regressed or not self.explains:
             return
         self.say(f"tracing {len(regressed)} on both sides")
         names = [each.id for each in regressed]

@@ -12,6 +12,10 @@ VERBS = {
         "suite",
         "The project's own benchmarks, of two revisions, with a verdict on each (the word itself can be left out).",
     ),
+    "selftest": (
+        "selftest",
+        "What the gate is worth on this machine: its false alarms, and the slowdowns that it finds.",
+    ),
     "inference": (
         "inference",
         "Latency and throughput of a model: single-stream, multi-stream, server and offline, batches, clients.",

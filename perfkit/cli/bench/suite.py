@@ -87,7 +87,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     from ...bench.gate.gate import Gate
     from ...stats.gate import Rule
 
-    say = _say(quiet=given["quiet"])
+    say = say_on(quiet=given["quiet"])
     words = [*(["-k", given["keyword"]] if given["keyword"] else []), *paths]
     bound = given["bound"] / 100
     rule = Rule(bound=bound, margin=max(Rule.margin, 2 * bound))
@@ -134,7 +134,9 @@ def _write(path: Path, text: str, mode: str) -> None:
         raise PerfkitError(f"{path}: cannot be written: {error.strerror}") from error
 
 
-def _say(*, quiet: bool) -> Callable[[str], None]:
+def say_on(*, quiet: bool) -> Callable[[str], None]:
+    """Progress goes to stderr, unless it is to be quiet."""
+
     def say(line: str) -> None:
         if not quiet:
             print(f"perfkit: {line}", file=sys.stderr, flush=True)
