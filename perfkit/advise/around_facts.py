@@ -37,8 +37,8 @@ class AroundFacts(Facts):
 
     @lazy
     def compilations(self) -> Row:
-        """Compilations of torch.compile: count, seconds, in_steady_count, in_steady_seconds_per_step, last_step (index of
-        the last step with one, None outside of all); and as the compiler tells at the end, None if it could not:
+        """Compilations of torch.compile: count, seconds, in_steady_count, in_steady_seconds_per_step, around_steady_seconds_per_step
+        (with what follows them in the same steps, None where most steps have one), last_step (index of the last step with one, None outside of all); and as the compiler tells at the end, None if it could not:
         recompiles, graph_breaks, reasons and break_reasons (at most 5 short texts), functions (compiled anew).
         """
         from ..analyze import pauses

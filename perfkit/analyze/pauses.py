@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ..runs.reader import RankRecording
 
 MOST_REASONS = 5
+# Fewer steps without a compilation do not say what one takes.
+LEAST_OTHERS = 3
 GENERATION = marks.GC_EXPLICIT - 1  # the bits of a mark that hold it
 BY = marks.GC_EXPLICIT | marks.GC_BY_LIBRARY
 
@@ -54,20 +56,23 @@ def pauses(recording: RankRecording, steps: pl.DataFrame) -> dict[str, Any]:
 def compilations(recording: RankRecording, steps: pl.DataFrame, told: dict[str, Any] | None) -> dict[str, Any] | None:
     """What the compiler did, None when it never worked; *told* is what it says of itself (inside.probes.compiler_facts).
 
-    count, seconds, in_steady_count, in_steady_seconds_per_step, last_step; and, None without *told*, recompiles,
-    graph_breaks, reasons, break_reasons, functions.
+    count, seconds, in_steady_count, in_steady_seconds_per_step, around_steady_seconds_per_step (by which the steps with a compilation
+    exceed the others, with what is made ready after it; None where there are too few others), last_step; and, None without *told*,
+    recompiles, graph_breaks, reasons, break_reasons, functions.
     """
     starts, ends = compiling(recording.marks)
     if not starts.size:
         return None
     steady = steady_steps(steps)
-    inside = step_of(starts, steady) >= 0
+    rows = step_of(starts, steady)
+    inside = rows >= 0
     told = told or {}
     return {
         "count": int(starts.size),
         "seconds": float((ends - starts).sum()) / 1e9,
         "in_steady_count": int(inside.sum()),
         "in_steady_seconds_per_step": float((ends - starts)[inside].sum()) / 1e9 / max(1, len(steady)),
+        "around_steady_seconds_per_step": _around(rows[inside], steady),
         "last_step": _last_step(int(starts[-1]), steps),
         "recompiles": told.get("recompiles"),
         "graph_breaks": told.get("graph_breaks"),
@@ -75,6 +80,16 @@ def compilations(recording: RankRecording, steps: pl.DataFrame, told: dict[str, 
         "break_reasons": told.get("break_reasons"),
         "functions": told.get("functions"),
     }
+
+
+def _around(rows: NDArray[np.int64], steady: pl.DataFrame) -> float | None:
+    """Seconds per step by which those of the *steady* steps with a compilation (their *rows*) exceed the median of the others."""
+    seconds = steady["duration_ns"].to_numpy() / 1e9
+    compiled = np.zeros(seconds.size, dtype=bool)
+    compiled[rows] = True
+    if np.count_nonzero(~compiled) < LEAST_OTHERS:
+        return None
+    return float(np.maximum(0.0, seconds[compiled] - np.median(seconds[~compiled])).sum()) / seconds.size
 
 
 def compiling(raw: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -91,6 +91,26 @@ def test_compilations_in_warm_up_and_among_steady_steps_are_told_apart(tape):
     assert (found["recompiles"], found["graph_breaks"], found["reasons"]) == (2, 1, ["size mismatch"])
 
 
+def test_what_the_steps_with_a_compilation_take_longer_counts_beside_the_compilations(tape):
+    for n in range(60):
+        if n in (30, 45):
+            compile_for(tape, 400)
+            tape.wait(100)  # what was compiled is made ready
+        tape.train_step()
+    steps = derive(tape)
+    found = compilations(tape, steps, None)
+    count = steps["steady"].sum()
+    assert found["around_steady_seconds_per_step"] == pytest.approx(1.0 / count, rel=0.01)
+    assert found["in_steady_seconds_per_step"] == pytest.approx(0.8 / count)
+
+
+def test_where_all_steps_are_compiled_nobody_knows_what_they_would_take_without(tape):
+    for _ in range(20):
+        compile_for(tape, 10)
+        tape.train_step()
+    assert compilations(tape, derive(tape), None)["around_steady_seconds_per_step"] is None
+
+
 def test_of_a_killed_run_the_reasons_are_not_known(tape):
     compile_for(tape, 100)
     for _ in range(20):

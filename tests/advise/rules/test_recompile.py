@@ -12,6 +12,13 @@ def test_it_speaks_of_compilations_in_steady_steps(ask):
     assert (said.saves.low, said.saves.high) == pytest.approx((0.30, 0.40))
 
 
+def test_what_is_made_ready_after_a_compilation_may_go_as_well(ask):
+    said = ask("recompile", step_s=0.01, compilations={**AGAIN, "around_steady_seconds_per_step": 0.007})
+    assert (said.saves.low, said.saves.high) == pytest.approx((0.30, 0.70))
+    said = ask("recompile", step_s=0.01, compilations={**AGAIN, "around_steady_seconds_per_step": None})
+    assert said.saves.high == pytest.approx(0.40)
+
+
 def test_another_reason_has_another_cure(ask):
     said = ask("recompile", step_s=0.01, compilations={**AGAIN, "reasons": ["L['self'].scale == 0.5"]})
     assert "TORCH_LOGS=recompiles" in said.how
