@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class Bench:
     """One benchmark; it is timed once."""
 
-    def __init__(self, name: str, session: Session) -> None:
-        self._name, self._session = name, session
+    def __init__(self, item: Any, session: Session) -> None:
+        self._item, self._session = item, session
         self._used = False
 
     def __call__(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -69,8 +69,8 @@ class Bench:
         session = self._session
         if session.traced:
             warmed_up(call)
-            session.add_traced(self._name, traced(call))
+            session.add_traced(self._item, traced(call))
             return call()
         found = timed(call, session.plan, hand_over=session.hand_over if session.in_turns else None)
-        session.add(self._name, found, kind)
+        session.add(self._item, found, kind)
         return found.result

@@ -23,6 +23,12 @@ FOLDER_VARIABLE = "PERFKIT_BENCH"
 _KEY = pytest.StashKey[Session]()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What a plain run of pytest can be asked."""
+    group = parser.getgroup("perfkit", "benchmarks with the fixture perfkit")
+    group.addoption("--perfkit-json", metavar="FILE", help="write their results there, as pytest-benchmark does")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Take what `perfkit bench` asks, if it started this run."""
     folder = os.environ.get(FOLDER_VARIABLE)
@@ -47,7 +53,7 @@ def perfkit(request: pytest.FixtureRequest) -> Bench:
     """Times what it is called with: ``perfkit(function, *arguments)``, ``.train_step(…)``, ``.inference(model, *inputs)``."""
     from .fixture import Bench
 
-    return Bench(request.node.nodeid, request.config.stash[_KEY])
+    return Bench(request.node, request.config.stash[_KEY])
 
 
 @pytest.hookimpl(wrapper=True)
@@ -65,4 +71,20 @@ def _last_lines(report: Any) -> str:
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Write what was measured."""
-    session.config.stash[_KEY].write()
+    found, file = session.config.stash[_KEY], session.config.getoption("--perfkit-json")
+    found.write()
+    if file and found.benchmarks:
+        from .results import write
+
+        write(Path(file), found.benchmarks)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Show what was measured, where a person ran pytest."""
+    session = config.stash[_KEY]
+    if session.folder is None and session.benchmarks:
+        from .results import lines
+
+        terminalreporter.section("perfkit")
+        for line in lines(session.benchmarks):
+            terminalreporter.write_line(line)

@@ -61,9 +61,13 @@ class Session:
         if not self._baton.hand_over():
             os._exit(1)
 
-    def add(self, name: str, timed: Timed, kind: str) -> None:
-        """Note what was measured of a benchmark."""
-        self.benchmarks[name] = {
+    def add(self, item: Any, timed: Timed, kind: str) -> None:
+        """Note what was measured of a benchmark, pytest's *item*."""
+        called = getattr(item, "callspec", None)
+        self.benchmarks[item.nodeid] = {
+            "name": item.name,
+            "param": called.id if called is not None else None,
+            "params": {key: _plain(value) for key, value in called.params.items()} if called is not None else None,
             "kind": kind,
             "blocks_s": timed.blocks,
             "calls": timed.calls,
@@ -73,9 +77,9 @@ class Session:
             "outputs": self._kept(timed),
         }
 
-    def add_traced(self, name: str, rows: list[Row]) -> None:
+    def add_traced(self, item: Any, rows: list[Row]) -> None:
         """Note where the time of a benchmark goes."""
-        self.benchmarks[name] = {"traced": rows}
+        self.benchmarks[item.nodeid] = {"traced": rows}
 
     def failed(self, name: str, when: str, outcome: str, text: str) -> None:
         """Note that a benchmark failed or was skipped."""
@@ -106,3 +110,7 @@ class Session:
         except UsageError:
             return None
         return str(path)
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)

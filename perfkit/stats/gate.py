@@ -33,6 +33,9 @@ class Rule:
     looks: Mapping[int, float] = field(default_factory=lambda: {8: 0.4, 16: 0.3, 32: 0.3})
     #: One-sided level of "same".
     same_level: float = 0.05
+    #: Fresh pairs, at least, that confirm what was flagged, and the one-sided level at which they do, all that were flagged together.
+    confirming: int = 8
+    confirms_at: float = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-# One-sided level at which what was flagged is confirmed on fresh pairs, all together.
-CONFIRMS_AT = 0.05
-LEAST_CONFIRMING = 8
 # A pair may take so many times as long as the longest so far, and at least so long.
 PATIENCE, LEAST_PATIENCE_S = 5.0, 300.0
 UNSETTLED_SHARE = 0.5
@@ -148,7 +145,7 @@ class Gate:
         """What was flagged must be slower in fresh pairs too."""
         if not flagged:
             return
-        wanted = max(LEAST_CONFIRMING, rules.confirming_pairs(len(flagged), CONFIRMS_AT))
+        wanted = max(self.rule.confirming, rules.confirming_pairs(len(flagged), self.rule.confirms_at))
         self.say(f"confirming {len(flagged)} on {wanted} fresh pairs")
         for _ in range(wanted):
             if not self._has_time():
@@ -156,7 +153,7 @@ class Gate:
             self._pair(flagged)
         shift = math.log1p(self.rule.bound)
         standing = {each.id: rules.p_value(each.confirming, shift) for each in flagged if each.verdict == "regressed"}
-        sure = rules.confirmed(standing, CONFIRMS_AT)
+        sure = rules.confirmed(standing, self.rule.confirms_at)
         for each in flagged:
             if each.verdict == "regressed" and each.id not in sure:
                 each.verdict = "inconclusive"
