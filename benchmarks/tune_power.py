@@ -30,7 +30,7 @@ SCRIPT = Path(__file__).resolve().parent / "workloads" / "equal_parts.py"
 EFFECT = 0.05
 KINDS = {"aa": ["--fix", "nothing"], "planted": ["--sweep", "--work=18"]}
 ARGUMENTS = ("--work", "19")
-TRUTH_ROUNDS = 12
+TRUTH_ROUNDS = 8
 CORES, THREADS = 2, 1
 LEVEL = 0.95
 POWER_TO_REACH = 0.9
