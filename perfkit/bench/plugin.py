@@ -66,7 +66,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 def _last_lines(report: Any) -> str:
-    return str(report.longreprtext).strip()[-2000:]
+    crash = getattr(report.longrepr, "reprcrash", None)
+    return str(crash.message if crash is not None else report.longreprtext).strip()[-2000:]
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

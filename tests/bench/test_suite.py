@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from perfkit.bench.gate import trees, why
+from perfkit.bench.gate import pairs, trees, why
 from perfkit.bench.gate.gate import Gate
 from perfkit.bench.timing import Plan
 from perfkit.cli.bench.suite import exit_code
@@ -134,7 +134,7 @@ class TestFixture:
         found = pytester.runpytest_subprocess("-q", "--perfkit-json", "found.json")
         found.assert_outcomes(passed=2)
         found.stdout.fnmatch_lines(
-            ["*= perfkit =*", "benchmark *median *quartiles *calls", "*::test_sum[[]10[]] * \u00b5s *20 \u00d7 *"]
+            ["*= perfkit =*", "benchmark *median *quartiles *calls", "*::test_sum[[]10[]] * ns *20 \u00d7 *"]
         )
         document = json.loads((pytester.path / "found.json").read_text())
         small, large = document["benchmarks"]
@@ -203,8 +203,11 @@ class TestGate:
         )
         repository.commit()
         repository.commit()
-        document = repository.gate(head="HEAD", setup="python set_up.py")
-        assert only(document)["verdict"] in ("same", "inconclusive", "improved", "regressed")
+        with trees.sides("HEAD~1", "HEAD", setup="python set_up.py", say=lambda _line: None) as both:
+            prefixes = [(side.folder / "done").read_text() for side in both]
+            assert len({*prefixes, sys.prefix}) == 3
+            assert [pairs.collected(side, ["tests"]) for side in both] == [["tests/test_speed.py::test_it"]] * 2
+        assert not any(Path(prefix).exists() for prefix in prefixes)
         assert not (repository.folder / "done").exists()
         with pytest.raises(PerfkitError, match="exit code 1"):
             repository.gate(setup="exit 1")

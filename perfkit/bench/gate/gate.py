@@ -51,8 +51,8 @@ class Benchmark:
         for side in ("base", "head"):
             if self.id not in ran[side].benchmarks:
                 self.verdict = "failed"
-                problem = ran[side].problems.get(self.id, {})
-                self.why = f"{side}: {_last(problem.get('text') or ran[side].said)}"
+                problem = ran[side].problems.get(self.id)
+                self.why = f"{side}: {_first(problem['text']) if problem else _last(ran[side].said)}"
                 return
         rows = {side: ran[side].benchmarks[self.id] for side in ("base", "head")}
         blocks = {side: [math.log(value) for value in row["blocks_s"]] for side, row in rows.items()}
@@ -217,6 +217,11 @@ def _answer(rows: dict[str, Row]) -> str:
     except UsageError as error:
         return str(error)
     return "" if found is None else f"output {found['output']} differs"
+
+
+def _first(text: str) -> str:
+    """What was raised, without what it was raised with on further lines."""
+    return text.strip().partition("\n")[0]
 
 
 def _last(text: str) -> str:

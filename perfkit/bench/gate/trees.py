@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import site
 import subprocess
 import sys
 import tempfile
@@ -77,10 +78,20 @@ def _ready(side: Side, place: Path, setup: str | None, say: Callable[[str], None
         return Side(**{**vars(side), "environment": environment})
     say(f"{side.name}: {setup}")
     own = place / f"{side.name}-env"
-    _run([sys.executable, "-m", "venv", "--system-site-packages", "--without-pip", str(own)], side.folder, environment)
+    _run([sys.executable, "-m", "venv", str(own)], side.folder, environment)
+    _see_ours(own)
     environment |= {"VIRTUAL_ENV": str(own), "PATH": os.pathsep.join([str(own / "bin"), os.environ.get("PATH", "")])}
     _run(["/bin/sh", "-c", setup], side.folder, environment)
     return Side(**{**vars(side), "environment": environment, "python": str(own / "bin" / "python")})
+
+
+def _see_ours(own: Path) -> None:
+    """Let the environment *own* see the packages of this one, after its own. (``--system-site-packages`` shows those of the Python that this
+    environment was made from.)
+    """
+    (packages,) = own.glob("lib/python*/site-packages")
+    lines = [f"import site; site.addsitedir({folder!r})" for folder in site.getsitepackages()]
+    (packages / "perfkit-outer.pth").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _given(name: str) -> list[str]:
