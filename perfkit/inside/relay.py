@@ -7,19 +7,15 @@ are the pauses between them; `launch.relay` says whose turn it is.
 """
 
 import os
-import signal
-import sys
-import time
 
 from ..runs import layout
+from ..runs.baton import Baton
 from .session import now_ns
 
 # Steps that count for nothing after a pause: at least so many, and for at least so long.
 SETTLING_STEPS, SETTLING_NS = 2, 30_000_000
 # A leg that takes so many times as long as it was meant to is over once it has steps enough to be judged by.
 PATIENCE, LEAST_STEPS = 3.0, 2
-_POLL_S = 0.0005
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 class Relay:
@@ -29,8 +25,7 @@ class Relay:
         options = session.options
         self._session, self._steps, self._legs = session, options.leg_steps, options.legs
         self._most_ns = PATIENCE * options.leg_seconds * 1e9
-        self._baton = os.path.join(session.recorder.run_dir, layout.CONTROL, layout.CONTROL_LEG_OVER)
-        self._launcher = None
+        self._baton = Baton(os.path.join(session.recorder.run_dir, layout.CONTROL, layout.CONTROL_LEG_OVER))
         self.paused_ns = 0
         self._forget()
 
@@ -69,27 +64,11 @@ class Relay:
     # -- between legs ----------------------------------------------------------------------------------------------
 
     def _hand_over(self, step):
-        """Stop, with all that belongs to us, until it is our turn again."""
-        self._mind_the_launcher()
+        """Stop, with all that belongs to us, until it is our turn again; None when there will be no further turn."""
         began = now_ns()
-        with open(self._baton, "w"):
-            pass
-        os.killpg(os.getpgrp(), signal.SIGSTOP)
-        while os.path.exists(self._baton):  # it is taken away before we are continued
-            if os.getppid() != self._launcher:  # dead: nothing of this is wanted any more
-                os.killpg(os.getpgrp(), signal.SIGCONT)  # the workers are still stopped
-                break
-            time.sleep(_POLL_S)
+        goes_on = self._baton.hand_over()
         now = now_ns()
         self.paused_ns += now - began
         self._session.fact("pause", from_ns=began, to_ns=now)
         self._resumed, self._from = (step, now), None
-        return step + 1 if os.getppid() == self._launcher else None
-
-    def _mind_the_launcher(self):
-        """Be continued when it dies: nobody else would."""
-        if self._launcher is None and sys.platform == "linux":
-            import ctypes  # the framework has already imported it
-
-            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGCONT, 0, 0, 0)
-        self._launcher = self._launcher or os.getppid()
+        return step + 1 if goes_on else None

@@ -70,7 +70,7 @@ def hodges_lehmann(differences: ArrayLike) -> float:
 
 
 @cache
-def _tail(count: int) -> tuple[float, ...]:
+def signed_rank_tail(count: int) -> tuple[float, ...]:
     """P(W ≤ w) of the signed-rank statistic of *count* differences for w = 0, 1, …: counts of subsets of the ranks."""
     ways = [1] + [0] * (count * (count + 1) // 2)
     for rank in range(1, count + 1):
@@ -93,7 +93,7 @@ def signed_rank(differences: ArrayLike, alpha: float) -> Bounds:
     averages = walsh_averages(differences)
     count = int(np.asarray(differences).size)
     # The k-th smallest average is a lower bound when P(W ≤ k - 1) ≤ alpha.
-    inside = sum(1 for probability in _tail(count) if probability <= alpha) if count else 0
+    inside = sum(1 for probability in signed_rank_tail(count) if probability <= alpha) if count else 0
     low = float(averages[inside - 1]) if inside else -math.inf
     high = float(averages[averages.size - inside]) if inside else math.inf
     return Bounds(

@@ -1,0 +1,1 @@
+"""`perfkit bench PATHS --base REV`: two revisions of a project, their benchmarks in turns, and a verdict on each."""

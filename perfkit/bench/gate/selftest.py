@@ -1,0 +1,108 @@
+"""What a gate is worth on this machine: how often it finds a change where there is none, and how often one that was put in.
+
+The benchmarks are products of small matrices in NumPy, on one thread. On the one side all do the same number of them; on the other some do so many per cent more: real
+work, not a pause. All go through the gate as a project's own would, in the same pairs.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scipy.stats import beta
+
+from ..timing import Plan
+from .gate import Gate
+from .trees import Side
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ...stats.gate import Rule
+
+Row = dict[str, Any]
+
+LEVEL = 0.95
+UNITS = 200
+#: Shorter than a project's own: there are many of them.
+PLAN = Plan(block_s=0.05, blocks=12)
+_BENCHMARK = """
+import numpy as np
+import pytest
+MATRIX = np.linalg.qr(np.random.default_rng(0).normal(size=(64, 64)))[0]
+def work(units):
+    found = MATRIX
+    for _ in range(units):
+        found = found @ MATRIX
+@pytest.mark.parametrize("units", {units!r}, ids={ids!r})
+def test_work(perfkit, units):
+    perfkit(work, units)
+"""
+
+
+def selftest(
+    *, aa: int, each: int, effects: Sequence[float], minutes: float, rule: Rule, say: Callable[[str], None]
+) -> Row:
+    """Run *aa* benchmarks without a change and *each* with every one of the *effects*; the rates, with exact bounds."""
+    cases = [("aa", 0.0)] * aa + [(f"{effect:.0%}", effect) for effect in effects for _ in range(each)]
+    ids = [f"{name}-{number}" for number, (name, _) in enumerate(cases)]
+    with tempfile.TemporaryDirectory(prefix="perfkit-selftest-") as place:
+        sides = [
+            _side(name, Path(place), [round(UNITS * (1 + effect * changed)) for _, effect in cases], ids)
+            for name, changed in (("base", 0), ("head", 1))
+        ]
+        gate = Gate(
+            base=sides[0], head=sides[1], words=["test_speed.py"], place=Path(place, "pairs"), limit_s=minutes * 60, rule=rule, plan=PLAN,
+            say=say, explains=False,
+        )  # fmt: skip
+        rows = gate.run()["benchmarks"]
+    told = {row["id"].partition("[")[2].rstrip("]"): row for row in rows}
+    by_effect = {
+        effect: [told[name] for name, (_, own) in zip(ids, cases, strict=True) if own == effect]
+        for effect in dict.fromkeys(effect for _, effect in cases)
+    }
+    return {
+        "false_alarm": _false_alarms(by_effect.pop(0.0, [])),
+        "power": [_power(effect, found) for effect, found in by_effect.items()],
+        "benchmarks": rows,
+    }
+
+
+def _side(name: str, place: Path, units: list[int], ids: list[str]) -> Side:
+    folder = place / name
+    folder.mkdir()
+    (folder / "test_speed.py").write_text(_BENCHMARK.format(units=units, ids=ids), encoding="utf-8")
+    # One thread: with more, what is measured is who else is on the cores.
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    return Side(name=name, label=name, revision=None, folder=folder, environment=environment)
+
+
+def _false_alarms(rows: list[Row]) -> Row:
+    wrong = sum(row["verdict"] in ("regressed", "improved") for row in rows)
+    runs = len(rows)
+    return {
+        "rate": wrong / runs if runs else None,
+        "upper95": float(beta.ppf(LEVEL, wrong + 1, runs - wrong)) if wrong < runs else 1.0,
+        "runs": runs,
+        "inconclusive": sum(row["verdict"] == "inconclusive" for row in rows),
+        "pairs": sum(row["pairs"] + row["confirming_pairs"] for row in rows) / runs if runs else None,
+    }
+
+
+def _power(effect: float, rows: list[Row]) -> Row:
+    found, runs = sum(row["verdict"] == "regressed" for row in rows), len(rows)
+    return {
+        "effect": effect,
+        "rate": found / runs,
+        "lower95": float(beta.ppf(1 - LEVEL, found, runs - found + 1)) if found else 0.0,
+        "runs": runs,
+        "called_same": sum(row["verdict"] == "same" for row in rows),
+        "interval_holds": sum(_holds(row, effect) for row in rows) / runs,
+    }
+
+
+def _holds(row: Row, effect: float) -> bool:
+    low, high = row["change"]["low"], row["change"]["high"]
+    return (low is None or low <= effect) and (high is None or effect <= high)

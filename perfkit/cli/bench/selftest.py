@@ -1,0 +1,74 @@
+"""`perfkit bench selftest`: run the gate on nothing and on known slowdowns, and say how often it was right."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from .. import options
+
+
+@click.command("selftest")
+@click.option(
+    "--aa", type=click.IntRange(1), default=20, show_default=True, metavar="N", help="Benchmarks without a change."
+)
+@click.option(
+    "--each", type=click.IntRange(1), default=10, show_default=True, metavar="N", help="Benchmarks with each slowdown."
+)
+@click.option(
+    "--effect",
+    "effects",
+    type=click.FloatRange(min=0, min_open=True),
+    multiple=True,
+    default=(2.0, 5.0),
+    show_default=True,
+    metavar="PERCENT",
+    help="A slowdown that is put in; repeatable.",
+)
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    default=30.0,
+    show_default=True,
+    metavar="M",
+    help="No pair is begun that would end later.",
+)
+@options.json_file
+@options.quiet
+def command(aa: int, each: int, effects: tuple[float, ...], minutes: float, **given: Any) -> int:
+    """Measure the gate itself on this machine: its rate of false alarms and its power, with their bounds.
+
+    Benchmarks of NumPy products go through the gate as a project's own would. Some do the same on both sides, some do so many per cent more work.
+    """
+    from ...bench.gate.selftest import selftest
+    from ...stats.gate import Rule
+    from ..show import STDOUT, write_json
+    from .suite import say_on
+
+    shares = [effect / 100 for effect in effects]
+    document = selftest(
+        aa=aa, each=each, effects=shares, minutes=minutes, rule=Rule(), say=say_on(quiet=given["quiet"])
+    )
+    if given["json_file"] is not None:
+        write_json(document, given["json_file"], 0 if given["json_file"] == STDOUT else 2)
+    if not given["quiet"]:
+        for line in told(document):
+            print(line, file=sys.stderr if given["json_file"] == STDOUT else sys.stdout)
+    return 0
+
+
+def told(document: dict[str, Any]) -> list[str]:
+    """The rates as lines."""
+    wrong = document["false_alarm"]
+    lines = [
+        f"no change: called changed in {wrong['rate']:.0%} of {wrong['runs']} (no more than {wrong['upper95']:.1%}, 95 %), "
+        f"left open {wrong['inconclusive']}; {wrong['pairs']:.1f} pairs each"
+    ]
+    lines += [
+        f"+{found['effect']:.0%}: found in {found['rate']:.0%} of {found['runs']} (no less than {found['lower95']:.0%}, 95 %), "
+        f"called the same {found['called_same']}; the interval held it in {found['interval_holds']:.0%}"
+        for found in document["power"]
+    ]
+    return lines

@@ -1,0 +1,282 @@
+"""The fixture in pytest, and whole gates on small repositories: processes, worktrees and a slow commit are real."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from perfkit.bench.gate import pairs, trees, why
+from perfkit.bench.gate.gate import Gate
+from perfkit.bench.timing import Plan
+from perfkit.cli.bench.suite import exit_code
+from perfkit.errors import PerfkitError, UsageError
+from perfkit.stats.gate import Rule
+
+pytest_plugins = ["pytester"]
+
+QUICK = Plan(block_s=0.02, blocks=8)
+# Few pairs, of a rule that is easily satisfied: what is on trial here is the way, not the rates (tests/stats/test_gate.py, benchmarks/gate.py).
+FEW = Rule(allowance=0.05, looks={5: 1.0}, margin=0.05, confirming=5)
+WORK = """
+import numpy as np
+matrix = np.random.default_rng(0).normal(size=(96, 96))
+def work(times=10):
+    found = matrix
+    for _ in range(times):
+        found = found @ matrix
+        found = found / np.abs(found).max()
+    return found
+"""
+BENCHMARKS = """
+from thing import work
+def test_work(perfkit):
+    perfkit(work)
+def test_no_benchmark():
+    raise AssertionError("it is not run")
+"""
+
+
+class Repository:
+    """A small project with a history."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.git("init", "-q")
+        self.write("thing.py", WORK)
+        self.write("tests/test_speed.py", BENCHMARKS)
+        self.commit()
+
+    def git(self, *words):
+        who = ["-c", "user.name=somebody", "-c", "user.email=somebody@example.org"]
+        done = subprocess.run(["git", *who, *words], cwd=self.folder, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    def write(self, name, text):
+        path = self.folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+
+    def commit(self):
+        self.git("add", "-A")
+        self.git("commit", "-q", "--allow-empty", "-m", "change")
+
+    def gate(self, base="HEAD~1", head=None, **settings):
+        with trees.sides(base, head, setup=settings.pop("setup", None), say=lambda _line: None) as (old, new):
+            place = self.folder.parent / "place"
+            given = {"words": ["tests"], "place": place, "limit_s": 600.0, "plan": QUICK, "rule": FEW, **settings}
+            return Gate(base=old, head=new, **given).run()
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    folder = tmp_path / "project"
+    folder.mkdir()
+    made = Repository(folder)
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    return made
+
+
+def only(document):
+    (row,) = document["benchmarks"]
+    return row
+
+
+class TestFixture:
+    def test_it_times_and_gives_what_the_call_gave(self, pytester):
+        pytester.makepyfile("def test_it(perfkit):\n    assert perfkit(sum, [1, 2]) == 3\n")
+        pytester.runpytest_subprocess("-q").assert_outcomes(passed=1)
+
+    def test_a_second_call_in_one_test_is_refused(self, pytester):
+        pytester.makepyfile("def test_it(perfkit):\n    perfkit(sum, [1])\n    perfkit(sum, [2])\n")
+        found = pytester.runpytest_subprocess("-q")
+        found.assert_outcomes(failed=1)
+        found.stdout.fnmatch_lines(["*make it two tests*"])
+
+    def test_a_training_step_trains_and_inference_does_not(self, pytester):
+        pytester.makepyfile(
+            """
+            import torch
+            def test_train(perfkit):
+                net = torch.nn.Linear(4, 1)
+                before = net.weight.clone()
+                loss = perfkit.train_step(net, torch.optim.SGD(net.parameters(), 0.1), torch.nn.functional.mse_loss,
+                                          torch.ones(8, 4), torch.zeros(8, 1))
+                assert not torch.equal(before, net.weight) and not loss.requires_grad
+            def test_serve(perfkit):
+                net = torch.nn.Sequential(torch.nn.Linear(4, 1), torch.nn.Dropout()).train()
+                out = perfkit.inference(net, torch.ones(8, 4))
+                assert not net.training and out.is_inference()
+            """
+        )
+        pytester.runpytest_subprocess("-q").assert_outcomes(passed=2)
+
+    def test_it_stands_beside_the_fixture_of_pytest_benchmark(self, pytester):
+        pytester.makepyfile(
+            "def test_it(benchmark):\n    benchmark(sum, [1])\ndef test_ours(perfkit):\n    perfkit(sum, [1])\n"
+        )
+        pytester.runpytest_subprocess("-q").assert_outcomes(passed=2)
+
+    def test_a_plain_run_shows_what_it_measured_and_writes_what_pytest_benchmark_reads(self, pytester):
+        pytester.makepyfile(
+            """
+            import pytest
+            @pytest.mark.parametrize("size", [10, 1000])
+            def test_sum(perfkit, size):
+                perfkit(sum, range(size))
+            """
+        )
+        found = pytester.runpytest_subprocess("-q", "--perfkit-json", "found.json")
+        found.assert_outcomes(passed=2)
+        found.stdout.fnmatch_lines(
+            ["*= perfkit =*", "benchmark *median *quartiles *calls", "*::test_sum[[]10[]] * ns *20 \u00d7 *"]
+        )
+        document = json.loads((pytester.path / "found.json").read_text())
+        small, large = document["benchmarks"]
+        assert (small["params"], small["param"], small["name"]) == ({"size": 10}, "10", "test_sum[10]")
+        assert small["stats"]["median"] < large["stats"]["median"]
+        assert small["perfkit"]["kind"] == "call"
+        folder = pytester.path / ".benchmarks" / "Linux-CPython-3.11-64bit"
+        folder.mkdir(parents=True)
+        (pytester.path / "found.json").rename(folder / "0001_found.json")
+        compared = pytester.run(sys.executable, "-m", "pytest_benchmark", "compare", "0001")
+        compared.stdout.fnmatch_lines(["*test_sum[[]1000[]]*"])
+
+
+@pytest.mark.slow
+class TestGate:
+    def test_a_commit_that_slows_one_operator_down_is_told_and_the_operator_named(self, repository):
+        repository.write(
+            "thing.py",
+            WORK.replace("        found = found /", "        found = np.sort(found)\n        found = found /"),
+        )
+        repository.commit()
+        document = repository.gate()
+        row = only(document)
+        assert row["verdict"] == "regressed"
+        assert row["change"]["low"] > 0.05
+        assert row["confirming_pairs"] >= 5
+        assert "sort" in row["causes"][0]["name"]
+        assert row["outputs"] is not None  # sorting is another answer
+        assert exit_code(document, fails_open=True) == 3
+        assert document["head"]["revision"] == repository.git("rev-parse", "HEAD")
+
+    def test_a_commit_that_changes_nothing_passes(self, repository):
+        repository.write("README", "other words\n")
+        repository.commit()
+        document = repository.gate()
+        assert only(document)["verdict"] == "same"
+        assert only(document)["outputs"] is None
+        assert exit_code(document, fails_open=True) == 0
+
+    def test_changes_that_were_not_committed_count_and_a_gain_is_told(self, repository):
+        repository.write("thing.py", WORK.replace("times=10", "times=8"))
+        document = repository.gate("HEAD")
+        assert only(document)["verdict"] == "improved"
+        assert document["head"] == {"label": "the working tree", "revision": None}
+
+    def test_what_fails_on_one_side_what_is_new_and_what_is_gone_is_said(self, repository):
+        more = BENCHMARKS + "def test_old(perfkit):\n    perfkit(work, 2)\n"
+        repository.write("tests/test_speed.py", more)
+        repository.commit()
+        broken = "from thing import work\ndef test_work(perfkit):\n    raise ValueError('no')\ndef test_new(perfkit):\n    perfkit(work, 2)\n"
+        repository.write("tests/test_speed.py", broken)
+        repository.commit()
+        document = repository.gate()
+        row = only(document)
+        assert row["verdict"] == "failed"
+        assert "ValueError: no" in row["why"]
+        assert document["new"] == ["tests/test_speed.py::test_new"]
+        assert document["gone"] == ["tests/test_speed.py::test_old"]
+        assert exit_code(document, fails_open=False) == 3
+
+    def test_each_side_has_an_environment_of_its_own_where_it_is_set_up(self, repository):
+        repository.write("set_up.py", "import sys, pathlib\npathlib.Path('done').write_text(sys.prefix)\n")
+        repository.write(
+            "tests/test_speed.py",
+            "import pathlib\ndef test_it(perfkit):\n    perfkit(pathlib.Path('done').read_text)\n",
+        )
+        repository.commit()
+        repository.commit()
+        with trees.sides("HEAD~1", "HEAD", setup="python set_up.py", say=lambda _line: None) as both:
+            prefixes = [(side.folder / "done").read_text() for side in both]
+            assert len({*prefixes, sys.prefix}) == 3
+            assert [pairs.collected(side, ["tests"]) for side in both] == [["tests/test_speed.py::test_it"]] * 2
+        assert not any(Path(prefix).exists() for prefix in prefixes)
+        assert not (repository.folder / "done").exists()
+        with pytest.raises(PerfkitError, match="exit code 1"):
+            repository.gate(setup="exit 1")
+
+    def test_when_we_are_killed_nobody_stays_stopped(self, repository):
+        repository.commit()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "perfkit", "bench", "tests", "--base", "HEAD~1"],
+            cwd=repository.folder, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        stopped = wait_for(lambda: [pid for pid in runs_of(repository.folder) if state(pid) == "T"])
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        wait_for(lambda: all(state(pid) is None for pid in stopped))
+
+
+def test_no_revision_no_benchmark_and_no_repository_are_said(repository, tmp_path, monkeypatch):
+    with pytest.raises(UsageError, match="no revision 'nowhere' here"):
+        repository.gate("nowhere")
+    repository.write("tests/test_speed.py", "def test_nothing():\n    pass\n")
+    repository.commit()
+    with pytest.raises(UsageError, match="no benchmark is on both sides: 1 at HEAD~1, 0 at the working tree"):
+        repository.gate()
+    assert repository.git("worktree", "list").count("\n") == 0  # nothing is left of them
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="not a git repository"):
+        repository.gate()
+
+
+def test_what_grew_is_named_with_its_share_and_its_calls():
+    def row(name, seconds, calls=1.0):
+        return {"kind": "operator", "name": name, "seconds": seconds, "calls": calls}
+
+    base = [row("mm", 10.0), row("relu", 1.0), row("copy_", 2.0, 2.0)]
+    head = [row("mm", 10.0), row("relu", 0.5), row("copy_", 5.0, 5.0), row("exp", 1.0)]
+    found = why.causes(base, head)
+    assert [each["name"] for each in found] == ["copy_", "exp"]
+    assert [each["share"] for each in found] == [0.75, 0.25]
+    assert why.told(found) == "copy_ took 75% of what was added (2 → 5 calls), exp 25% of what was added (new)"
+    assert why.causes(head, head) == []
+
+
+def wait_for(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        time.sleep(0.02)
+    raise AssertionError("waited in vain")
+
+
+def runs_of(folder):
+    """Pids of pytest's processes that run in *folder* or in a worktree of it."""
+    found = []
+    for entry in os.listdir("/proc"):
+        try:
+            words = Path(f"/proc/{entry}/cmdline").read_bytes().split(b"\0") if entry.isdigit() else []
+            where = os.readlink(f"/proc/{entry}/cwd") if b"-pno:xdist" in words else ""
+        except OSError:
+            continue
+        if where == str(folder) or "perfkit-bench-" in where:
+            found.append(int(entry))
+    return found
+
+
+def state(pid):
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    found = text.rpartition(")")[2].split()[0]
+    return None if found == "Z" else found
