@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..runs.baton import Baton
-from .timing import Plan
 
 if TYPE_CHECKING:
     from .timing import Timed
@@ -18,6 +17,15 @@ Row = dict[str, Any]
 
 #: In the folder of a run that `perfkit bench` started: what it asks, what came of it, and the file that stands for a wait.
 ASKED, RESULTS, WAITS, OUTPUTS = "asked.json", "results.json", "waits", "outputs"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How a benchmark is timed (`bench.timing`)."""
+
+    #: Seconds of a block, at least one call.
+    block_s: float = 0.1
+    blocks: int = 20
 
 
 @dataclass

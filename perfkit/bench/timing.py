@@ -18,6 +18,8 @@ from .subject import finished
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .session import Plan
+
 # Calls are timed one by one until they have settled: at least so many and so long, at most so long.
 WARM_CALLS, WARM_S, MOST_WARM_S = 8, 0.2, 10.0
 # Settled, when what comes before the cut is no more than this share of the calls.
@@ -26,15 +28,6 @@ SETTLED = 0.45
 LEAST_BLOCKS, MOST_S = 5, 10.0
 # After a turn of somebody else's: calls that count for nothing, for at least so long.
 SETTLING_S = 0.01
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """How it is timed."""
-
-    #: Seconds of a block, at least one call.
-    block_s: float = 0.1
-    blocks: int = 20
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ import pytest
 
 from perfkit.bench.gate import pairs, trees, why
 from perfkit.bench.gate.gate import Gate
-from perfkit.bench.timing import Plan
+from perfkit.bench.session import Plan
 from perfkit.cli.bench.suite import exit_code
 from perfkit.errors import PerfkitError, UsageError
 from perfkit.stats.gate import Rule

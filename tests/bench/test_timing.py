@@ -3,7 +3,8 @@ import time
 
 import pytest
 
-from perfkit.bench.timing import LEAST_BLOCKS, Plan, timed
+from perfkit.bench.session import Plan
+from perfkit.bench.timing import LEAST_BLOCKS, timed
 
 SHORT = Plan(block_s=0.01, blocks=6)
 

@@ -13,7 +13,7 @@ from ...errors import UsageError
 from ...stats import gate as rules
 from ...stats.paired import hodges_lehmann
 from .. import outputs
-from ..timing import Plan
+from ..session import Plan
 from . import pairs, why
 
 if TYPE_CHECKING:

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import PerfkitError
 from ..plugin import FOLDER_VARIABLE
-from ..session import ASKED, RESULTS, WAITS
-from ..timing import Plan
+from ..session import ASKED, RESULTS, WAITS, Plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from scipy.stats import beta
 
-from ..timing import Plan
+from ..session import Plan
 from .gate import Gate
 from .trees import Side
 
