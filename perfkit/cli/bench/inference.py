@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,11 +86,14 @@ def command(model_spec: str, **given: Any) -> int:
     perfkit bench inference app:predict --inputs app:examples --scenario server --rate 50 --limit 15ms
     """  # noqa: D301
     from ...bench import inference
+    from ...report import bench_table
+    from . import saying
 
     wanted = _wanted(given)
     subject, make = _model(model_spec, given)
-    document = inference.Bench(subject=subject, make=make, wanted=wanted, say=_say(quiet=given["quiet"])).run()
-    _show(document, given)
+    document = inference.Bench(subject=subject, make=make, wanted=wanted, say=saying.progress(given)).run()
+    color = False if given["no_color"] else None
+    saying.show(document, given, lambda stream: bench_table.show(document, stream, color=color))
     return exit_code(document)
 
 
@@ -155,22 +157,3 @@ def _numbers(text: str | None) -> tuple[int, ...]:
     if not all(word.isdigit() and int(word) > 0 for word in words):
         raise UsageError(f"--batches {text}: write sizes, as 1,2,4,8")
     return tuple(int(word) for word in words)
-
-
-def _say(*, quiet: bool) -> Callable[[str], None]:
-    def say(line: str) -> None:
-        if not quiet:
-            print(f"perfkit: {line}", file=sys.stderr, flush=True)
-
-    return say
-
-
-def _show(document: dict[str, Any], given: dict[str, Any]) -> None:
-    from ...report import bench_table
-    from ..show import STDOUT, write_json
-
-    if given["json_file"] is not None:
-        write_json(document, given["json_file"], 0 if given["json_file"] == STDOUT else 2)
-    if not given["quiet"]:
-        stream = sys.stderr if given["json_file"] == STDOUT else sys.stdout
-        bench_table.show(document, stream, color=False if given["no_color"] else None)

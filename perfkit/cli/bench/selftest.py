@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import click
@@ -44,18 +43,11 @@ def command(aa: int, each: int, effects: tuple[float, ...], minutes: float, **gi
     """
     from ...bench.gate.selftest import selftest
     from ...stats.gate import Rule
-    from ..show import STDOUT, write_json
-    from .suite import say_on
+    from . import saying
 
     shares = [effect / 100 for effect in effects]
-    document = selftest(
-        aa=aa, each=each, effects=shares, minutes=minutes, rule=Rule(), say=say_on(quiet=given["quiet"])
-    )
-    if given["json_file"] is not None:
-        write_json(document, given["json_file"], 0 if given["json_file"] == STDOUT else 2)
-    if not given["quiet"]:
-        for line in told(document):
-            print(line, file=sys.stderr if given["json_file"] == STDOUT else sys.stdout)
+    document = selftest(aa=aa, each=each, effects=shares, minutes=minutes, rule=Rule(), say=saying.progress(given))
+    saying.show(document, given, lambda stream: print(*told(document), sep="\n", file=stream))
     return 0
 
 

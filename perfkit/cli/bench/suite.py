@@ -6,15 +6,12 @@ import os
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from ...errors import PerfkitError
 from .. import options
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 REGRESSION, INCONCLUSIVE = 3, 4
 
@@ -85,9 +82,11 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     """  # noqa: D301
     from ...bench.gate import trees
     from ...bench.gate.gate import Gate
+    from ...report import gate_table
     from ...stats.gate import Rule
+    from . import saying
 
-    say = say_on(quiet=given["quiet"])
+    say = saying.progress(given)
     words = [*(["-k", given["keyword"]] if given["keyword"] else []), *paths]
     bound = given["bound"] / 100
     rule = Rule(bound=bound, margin=max(Rule.margin, 2 * bound))
@@ -98,7 +97,8 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
         document = Gate(
             base=base, head=head, words=words, place=Path(place), limit_s=given["max_minutes"] * 60, rule=rule, say=say
         ).run()
-    _show(document, given)
+    color = False if given["no_color"] else None
+    saying.show(document, given, lambda stream: gate_table.show(document, stream, color=color))
     _tell_services(document, given)
     return exit_code(document, fails_open=given["inconclusive"] == "fail")
 
@@ -132,24 +132,3 @@ def _write(path: Path, text: str, mode: str) -> None:
             file.write(text)
     except OSError as error:
         raise PerfkitError(f"{path}: cannot be written: {error.strerror}") from error
-
-
-def say_on(*, quiet: bool) -> Callable[[str], None]:
-    """Progress goes to stderr, unless it is to be quiet."""
-
-    def say(line: str) -> None:
-        if not quiet:
-            print(f"perfkit: {line}", file=sys.stderr, flush=True)
-
-    return say
-
-
-def _show(document: dict[str, Any], given: dict[str, Any]) -> None:
-    from ...report import gate_table
-    from ..show import STDOUT, write_json
-
-    if given["json_file"] is not None:
-        write_json(document, given["json_file"], 0 if given["json_file"] == STDOUT else 2)
-    if not given["quiet"]:
-        stream = sys.stderr if given["json_file"] == STDOUT else sys.stdout
-        gate_table.show(document, stream, color=False if given["no_color"] else None)
