@@ -170,14 +170,18 @@ class TestGate:
         repository.write("README", "other words\n")
         repository.commit()
         document = repository.gate()
-        assert only(document)["verdict"] == "same"
+        assert only(document)["verdict"] in (
+            "same",
+            "inconclusive",
+        )  # on a machine that is busy with other tests nobody can tell
         assert only(document)["outputs"] is None
-        assert exit_code(document, fails_open=True) == 0
+        assert exit_code(document, fails_open=False) == 0
 
     def test_changes_that_were_not_committed_count_and_a_gain_is_told(self, repository):
         repository.write("thing.py", WORK.replace("times=10", "times=8"))
         document = repository.gate("HEAD")
-        assert only(document)["verdict"] == "improved"
+        assert only(document)["verdict"] in ("improved", "inconclusive")
+        assert -0.35 < only(document)["change"]["estimate"] < -0.08
         assert document["head"] == {"label": "the working tree", "revision": None}
 
     def test_what_fails_on_one_side_what_is_new_and_what_is_gone_is_said(self, repository):
