@@ -33,7 +33,7 @@ def render(document: Row, *, width: int = MAX_WIDTH) -> list[Line]:
     _table(rows, page)
     for row in rows:
         for told, style in (
-            (row["outputs"] and f"its answer is another one: {row['outputs']}", "bold red"),
+            (another_answer(row), "bold red"),
             (row["why"], ""),
         ):
             if told:
@@ -76,6 +76,11 @@ def change(row: Row) -> str:
         return UNSEEN
     ends = ", ".join("…" if end is None else f"{100 * end:.1f}" for end in (found["low"], found["high"]))
     return f"{100 * found['estimate']:+.1f} % [{ends}]".replace("-", "−")
+
+
+def another_answer(row: Row) -> str:
+    """That it computes another thing on the two sides; empty where it does not."""
+    return f"its answer is another one: {row['outputs']}" if row["outputs"] else ""
 
 
 def _summary(rows: list[Row], document: Row) -> str:

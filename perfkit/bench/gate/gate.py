@@ -15,6 +15,7 @@ from ...stats.paired import hodges_lehmann
 from .. import outputs
 from ..session import Plan
 from . import pairs, why
+from .trees import last_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,7 +53,7 @@ class Benchmark:
             if self.id not in ran[side].benchmarks:
                 self.verdict = "failed"
                 problem = ran[side].problems.get(self.id)
-                self.why = f"{side}: {_first(problem['text']) if problem else _last(ran[side].said)}"
+                self.why = f"{side}: {_first(problem['text']) if problem else last_line(ran[side].said)}"
                 return
         rows = {side: ran[side].benchmarks[self.id] for side in ("base", "head")}
         blocks = {side: [math.log(value) for value in row["blocks_s"]] for side, row in rows.items()}
@@ -222,8 +223,3 @@ def _answer(rows: dict[str, Row]) -> str:
 def _first(text: str) -> str:
     """What was raised, without what it was raised with on further lines."""
     return text.strip().partition("\n")[0]
-
-
-def _last(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "it said nothing"

@@ -101,7 +101,7 @@ def _given(name: str) -> list[str]:
 def _run(words: list[str], folder: Path, environment: Mapping[str, str]) -> None:
     done = subprocess.run(words, cwd=folder, env=dict(environment), capture_output=True, text=True, check=False)
     if done.returncode:
-        raise PerfkitError(f"{' '.join(words)}: exit code {done.returncode}: {_last_line(done.stderr or done.stdout)}")
+        raise PerfkitError(f"{' '.join(words)}: exit code {done.returncode}: {last_line(done.stderr or done.stdout)}")
 
 
 def _git(folder: Path, *words: str, what: str | None = None) -> str:
@@ -113,10 +113,11 @@ def _git(folder: Path, *words: str, what: str | None = None) -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise UsageError(f"git {words[0]}: {error}") from None
     if done.returncode:
-        raise UsageError(what or f"git {words[0]}: {_last_line(done.stderr)}")
+        raise UsageError(what or f"git {words[0]}: {last_line(done.stderr)}")
     return done.stdout.strip()
 
 
-def _last_line(text: str) -> str:
+def last_line(text: str) -> str:
+    """The last line of what a program said that is not blank."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else "it said nothing"
