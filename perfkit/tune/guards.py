@@ -62,7 +62,8 @@ def loss(candidate: Sequence[Trial], baseline: Sequence[Trial], *, is_other_trai
         value is not None for run in theirs for _, value in run
     ):
         return Loss(state="not finite")
-    ours, theirs = _in_common(ours, theirs)
+    if not is_other_training:  # of other batches, few losses are at the same samples: all count
+        ours, theirs = _in_common(ours, theirs)
     upto = min(run[-1][0] for run in (*ours, *theirs))
     means = [mean for run in ours if (mean := _last(run, upto)) is not None]
     bases = [mean for run in theirs if (mean := _last(run, upto)) is not None]
@@ -81,17 +82,15 @@ def loss(candidate: Sequence[Trial], baseline: Sequence[Trial], *, is_other_trai
 
 
 def _in_common(ours: list[Losses], theirs: list[Losses]) -> tuple[list[Losses], list[Losses]]:
-    """Only the losses at samples at which all have one, where these are most of them: with other batches few are."""
-    upto = min(run[-1][0] for run in (*ours, *theirs))
-    samples = [{at for at, _ in run if at <= upto} for run in (*ours, *theirs)]
-    shared = set.intersection(*samples)
-    if 2 * len(shared) < max(map(len, samples)):
-        return ours, theirs
+    """Only the losses at samples at which all have one, where any are: a process that took eight times as many steps in its time
+    was thinned to an eighth of its losses (`trial._thinned`), and the others' own are of other batches.
+    """
+    shared = set.intersection(*({at for at, _ in run} for run in (*ours, *theirs)))
 
     def kept(runs: list[Losses]) -> list[Losses]:
         return [[pair for pair in run if pair[0] in shared] for run in runs]
 
-    return kept(ours), kept(theirs)
+    return (kept(ours), kept(theirs)) if shared else (ours, theirs)
 
 
 def _last(losses: Losses, upto: float) -> tuple[float, float] | None:

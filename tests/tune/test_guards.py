@@ -66,8 +66,15 @@ def test_runs_of_unequal_length_are_compared_at_the_samples_that_both_have():
     assert guards.loss([runs[1]], [runs[0]]).state == "same"
 
 
+def test_a_run_of_many_times_as_many_steps_is_compared_at_the_samples_that_both_have():
+    rng = np.random.default_rng(0)
+    noisy = [(32.0 * at, 2.0 / at + rng.normal(0, 0.3)) for at in range(1, 1600)]
+    slow, fast = trial(losses=_thinned(noisy[:190])), trial("a", losses=_thinned(noisy))
+    assert guards.loss([fast], [slow]).state == "same"
+
+
 def test_with_other_batches_all_losses_count():
     large = trial("a", losses=[(256.0 * at, 1.0) for at in range(1, 20)])
     small = trial(losses=[(32.0 * at, 1.0 + (at % 8 == 0)) for at in range(1, 160)])
-    found = guards.loss([large], [small])
+    found = guards.loss([large], [small], is_other_training=True)
     assert found.baseline == pytest.approx(1.125, abs=0.01)
