@@ -4,6 +4,8 @@
     python benchmarks/tune_power.py --runs 10     ten of each
     python benchmarks/tune_power.py --only aa     of one kind: a false alarm is one also beside other work, a gain wants a quiet machine
 
+Side by side, each on a core of its own: ``taskset -c 0 … --only aa`` and ``taskset -c 1 … --only planted``, once the truth is measured (--runs 0).
+
 Real runs of the command line on a real script (workloads/equal_parts.py: some seconds a process). A/A: ``--fix nothing``, a patch
 that is armed, proves itself and changes nothing. Planted: ``--sweep "--work=18"`` on a step of 19 equal parts. It is a sweep over
 the script's argument and no patch, because a patch that takes work out of this one script would have to ship to everybody as a
@@ -42,17 +44,28 @@ def main():
     parser.add_argument("--only", choices=KINDS, help="runs of one kind alone")
     parser.add_argument("--minutes", type=float, default=5.0, help="for each run (default 5)")
     options = parser.parse_args()
-    truth = tuning.stored(NAME, "truth", None) or measured()
-    runs = tuning.stored(NAME, "runs", {kind: [] for kind in KINDS})
+    truth = tuning.stored(NAME, "truth", None)
+    if truth is None:
+        truth = measured()
+        keep(stored(), truth)
     kinds = [options.only] if options.only else KINDS
-    while behind := [kind for kind in kinds if len(runs[kind]) < options.runs]:
-        kind = min(behind, key=lambda kind: len(runs[kind]))
-        runs[kind].append(run(kind, options.minutes))
-        write(
-            NAME, {"made_by": "benchmarks/tune_power.py", "totals": totals(runs, truth), "truth": truth, "runs": runs}
-        )
-        print(f"{kind} {len(runs[kind])}/{options.runs}: {json.dumps(runs[kind][-1])}", file=sys.stderr, flush=True)
-    print(json.dumps(totals(runs, truth), indent=1))
+    while behind := [kind for kind in kinds if len(stored()[kind]) < options.runs]:
+        kind = min(behind, key=lambda kind: len(stored()[kind]))
+        found = run(kind, options.minutes)
+        runs = stored()  # the other kind's may have been measured beside it
+        runs[kind].append(found)
+        keep(runs, truth)
+        print(f"{kind} {len(runs[kind])}/{options.runs}: {json.dumps(found)}", file=sys.stderr, flush=True)
+    print(json.dumps(totals(stored(), truth), indent=1))
+
+
+def stored():
+    """The runs of each kind that were measured so far."""
+    return tuning.stored(NAME, "runs", {kind: [] for kind in KINDS})
+
+
+def keep(runs, truth):
+    write(NAME, {"made_by": "benchmarks/tune_power.py", "totals": totals(runs, truth), "truth": truth, "runs": runs})
 
 
 def measured():
@@ -69,7 +82,7 @@ def run(kind, minutes):
         document = tuning.tuned(words, folder, environment=running.environment(THREADS), minutes=minutes, cores=CORES)
     (row,) = document["trials"]
     return tuning.short(row, ("verdict", "estimate", "measured", "processes", "reason")) | {
-        "seconds": round(time.monotonic() - started), "load_average": load, **here(),
+        "seconds": round(time.monotonic() - started), "load_average": load, "cores": describe()["cores"], **here(),
     }  # fmt: skip
 
 
