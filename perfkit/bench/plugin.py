@@ -66,6 +66,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 def _last_lines(report: Any) -> str:
+    if isinstance(report.longrepr, tuple):  # of what is skipped: file, line, reason
+        return str(report.longrepr[2])
     crash = getattr(report.longrepr, "reprcrash", None)
     return str(crash.message if crash is not None else report.longreprtext).strip()[-2000:]
 

@@ -44,12 +44,15 @@ def write(path: Path, benchmarks: Mapping[str, Row]) -> None:
         from pytest_benchmark import __version__, plugin, utils
     except ImportError:
         raise MissingDependency("--perfkit-json needs pytest-benchmark; pip install perfkit[bench]") from None
+    from . import fingerprint
+
     found = {
         "machine_info": plugin.pytest_benchmark_generate_machine_info(),
         "commit_info": utils.get_commit_info(),
         "benchmarks": [_benchmark(name, row) for name, row in benchmarks.items()],
         "datetime": datetime.now(UTC).isoformat(),
         "version": __version__,
+        "perfkit": {"schema_version": 1, "fingerprint": fingerprint.machine(), "software": fingerprint.software()},
     }
     path.write_text(json.dumps(found, indent=4) + "\n", encoding="utf-8")
 

@@ -136,6 +136,7 @@ def called(function: Callable[..., Any], inputs: Any) -> Any:
 
 def finished(outputs: Any) -> Any:
     """Wait until they are there: a GPU, and JAX, answer before they have computed."""
+    torch = sys.modules.get("torch")
     for output in flat(outputs):
         if hasattr(output, "block_until_ready"):
             output.block_until_ready()
@@ -143,6 +144,8 @@ def finished(outputs: Any) -> Any:
             sys.modules["torch"].cuda.synchronize(output.device)
         elif hasattr(output, "_numpy") and "GPU" in str(getattr(output, "device", "")):
             output._numpy()
+    if torch is not None and hasattr(torch, "cuda") and torch.cuda.is_initialized():
+        torch.cuda.synchronize()  # what a training step returns, if anything, need not be on the device
     return outputs
 
 

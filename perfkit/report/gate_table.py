@@ -11,9 +11,16 @@ Row = dict[str, Any]
 
 MAX_WIDTH, MIN_WIDTH = 100, 60
 HEADINGS = ("benchmark", "base", "head", "change (95 %)", "verdict")
-STYLES = {"regressed": "bold red", "failed": "bold red", "improved": "green", "same": "dim", "inconclusive": "yellow"}
+STYLES = {
+    "regressed": "bold red",
+    "failed": "bold red",
+    "improved": "green",
+    "same": "dim",
+    "inconclusive": "yellow",
+    "skipped": "dim",
+}
 #: What needs somebody comes first.
-ORDER = ("failed", "regressed", "inconclusive", "improved", "same")
+ORDER = ("failed", "regressed", "inconclusive", "improved", "same", "skipped")
 UNSEEN = "–"
 
 

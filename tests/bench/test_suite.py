@@ -199,6 +199,24 @@ class TestGate:
         assert document["gone"] == ["tests/test_speed.py::test_old"]
         assert exit_code(document, fails_open=False) == 3
 
+    def test_what_is_skipped_or_fails_before_the_change_is_no_failure_of_the_change(self, repository):
+        before = (
+            "import pytest\nfrom thing import work\ndef test_gpu(perfkit):\n    pytest.skip('no GPU')\n"
+            "def test_mended(perfkit):\n    raise ValueError('no')\n"
+        )
+        repository.write("tests/test_speed.py", before)
+        repository.commit()
+        repository.write("tests/test_speed.py", before.replace("raise ValueError('no')", "perfkit(work, 2)"))
+        repository.commit()
+        document = repository.gate()
+        told = {row["id"].rpartition("::")[2]: row for row in document["benchmarks"]}
+        assert (told["test_gpu"]["verdict"], told["test_gpu"]["why"]) == ("skipped", "head: Skipped: no GPU")
+        assert told["test_mended"]["verdict"] == "inconclusive"
+        assert told["test_mended"]["why"].startswith("base: ValueError: no")
+        assert exit_code(document, fails_open=False) == 0
+        document["benchmarks"] = [told["test_gpu"]]
+        assert exit_code(document, fails_open=True) == 4  # where all are skipped nothing was compared
+
     def test_each_side_has_an_environment_of_its_own_where_it_is_set_up(self, repository):
         repository.write("set_up.py", "import sys, pathlib\npathlib.Path('done').write_text(sys.prefix)\n")
         repository.write(

@@ -1,9 +1,14 @@
 """A gate's verdicts on a terminal and for the services that run it."""
 
 import json
+import subprocess
+import sys
+import tarfile
 from xml.etree import ElementTree as Xml
 
+import junitparser
 import pytest
+import xmlschema
 
 from perfkit.report import gate_ci, gate_table
 
@@ -27,6 +32,7 @@ def document():
             row("test_open", "inconclusive", 0.01),
             row("test_wrong", "improved", -0.2, outputs="output 0 differs"),
             row("test_broken", "failed", why="head: ValueError: a | b", base=None, head=None),
+            row("test_gpu", "skipped", why="head: Skipped: no GPU", base=None, head=None),
         ],
         "new": ["tests/test_speed.py::test_new"], "gone": [], "seconds": 90.0,
     }  # fmt: skip
@@ -39,31 +45,60 @@ def text_of(document):
 def test_the_table_begins_with_what_needs_somebody(document):
     lines = text_of(document)
     names = [line.split("::")[1].split()[0] for line in lines if "::test_" in line and not line.startswith("new")]
-    assert names == ["test_broken", "test_slow", "test_open", "test_wrong", "test_same"]
+    assert names == ["test_broken", "test_slow", "test_open", "test_wrong", "test_same", "test_gpu"]
     assert any("+5.1 % [4.1, 6.1]" in line and line.endswith("regressed") for line in lines)
     assert any("its answer is another one: output 0 differs" in line for line in lines)
     assert all(len(line) <= 100 for line in lines)
-    assert lines[-1] == "1 failed, 1 regressed, 1 inconclusive, 1 improved, 1 same; 8 pairs, 90.00 s"
+    assert lines[-1] == "1 failed, 1 regressed, 1 inconclusive, 1 improved, 1 same, 1 skipped; 8 pairs, 90.00 s"
 
 
 def test_junit_says_failure_for_what_is_slower_and_skipped_for_what_cannot_be_told(document):
     (suite,) = Xml.fromstring(gate_ci.junit(document))
-    assert suite.attrib["tests"] == "5"
-    assert (suite.attrib["failures"], suite.attrib["skipped"], suite.attrib["errors"]) == ("3", "1", "0")
-    cases = {case.attrib["name"]: case for case in suite}
-    assert {case.attrib["classname"] for case in suite} == {"tests/test_speed.py"}
+    assert suite.attrib["tests"] == "6"
+    assert (suite.attrib["failures"], suite.attrib["skipped"], suite.attrib["errors"]) == ("3", "2", "0")
+    cases = {case.attrib["name"]: case for case in suite.iter("testcase")}
+    assert {case.attrib["classname"] for case in cases.values()} == {"tests/test_speed.py"}
     failure = cases["test_slow"].find("failure")
     assert failure.attrib["type"] == "perfkit.regression"
     assert failure.attrib["message"].startswith("+5.1 % [4.1, 6.1]: aten::exp")
     assert cases["test_open"].find("skipped") is not None
     assert cases["test_wrong"].find("failure").attrib["type"] == "perfkit.failure"
     assert cases["test_same"].find("failure") is None and cases["test_same"].find("skipped") is None
+    assert cases["test_gpu"].find("skipped").attrib["message"] == "skipped: head: Skipped: no GPU"
+    assert "perfkit.change=+5.1 % [4.1, 6.1]" in cases["test_slow"].find("system-out").text
+
+
+@pytest.mark.slow
+def test_a_junit_file_is_read_by_a_parser_of_it_and_its_schema_allows_it(document, tmp_path):
+    document["benchmarks"].append(row("test_colour", "failed", why="head: \x1b[31mred\x1b[0m \ud800"))
+    path = tmp_path / "gate.xml"
+    path.write_text(gate_ci.junit(document), encoding="utf-8")
+    (suite,) = junitparser.JUnitXml.fromfile(str(path))
+    assert (suite.tests, suite.failures, suite.skipped) == (7, 4, 2)
+    failed = [case.name for case in suite if any(isinstance(each, junitparser.Failure) for each in case.result)]
+    assert failed == ["test_slow", "test_wrong", "test_broken", "test_colour"]
+    xmlschema.XMLSchema(schema(tmp_path)).validate(str(path))
+
+
+def schema(folder):
+    """The schema of Jenkins' xunit plugin, as the sources of pytest have it (the package itself comes without)."""
+    words = ["--quiet", "--no-deps", "--no-binary", "pytest", "--dest", str(folder)]
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "download", *words, f"pytest=={pytest.__version__}"],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        pytest.skip(f"the sources of pytest cannot be had: {done.stderr.strip()[-200:]}")
+    (archive,) = folder.glob("pytest-*.tar.gz")
+    with tarfile.open(archive) as sources:
+        (name,) = [name for name in sources.getnames() if name.endswith("/junit-10.xsd")]
+        return sources.extractfile(name).read().decode()
 
 
 def test_markdown_survives_what_tables_do_not(document):
     text = gate_ci.markdown(document)
     rows = [line for line in text.splitlines() if line.startswith("| ") and "::" in line]
-    assert len(rows) == 5
+    assert len(rows) == 6
     assert "ValueError: a \\| b" in rows[0]
     assert "+5.1 % [4.1, 6.1]" in rows[1] or "+5.1 % [4.1, 6.1]" in rows[2]
     assert text.rstrip().endswith("new: `tests/test_speed.py::test_new`")

@@ -6,13 +6,14 @@ import math
 import shutil
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import UsageError
 from ...stats import gate as rules
 from ...stats.paired import hodges_lehmann
-from .. import outputs
+from .. import fingerprint, outputs
 from ..session import Plan
 from . import pairs, why
 from .trees import last_line
@@ -48,13 +49,10 @@ class Benchmark:
     answer: str = ""
 
     def take(self, ran: dict[str, pairs.Ran]) -> None:
-        """Add what a pair brought; where it failed, that is the verdict."""
-        for side in ("base", "head"):
-            if self.id not in ran[side].benchmarks:
-                self.verdict = "failed"
-                problem = ran[side].problems.get(self.id)
-                self.why = f"{side}: {_first(problem['text']) if problem else last_line(ran[side].said)}"
-                return
+        """Add what a pair brought; where a side did not run it, that is the verdict."""
+        if any(self.id not in ran[side].benchmarks for side in ("base", "head")):
+            self._not_run(ran)
+            return
         rows = {side: ran[side].benchmarks[self.id] for side in ("base", "head")}
         blocks = {side: [math.log(value) for value in row["blocks_s"]] for side, row in rows.items()}
         turns = [head - base for base, head in zip(blocks["base"], blocks["head"], strict=False)]
@@ -63,6 +61,15 @@ class Benchmark:
             self.seconds[side].append(math.exp(hodges_lehmann(blocks[side])))
             self.unsettled += not row["settled"]
         self.answer = self.answer or _answer(rows)
+
+    def _not_run(self, ran: dict[str, pairs.Ran]) -> None:
+        """A failure is head's. What only base cannot do is nothing to compare with, and what is skipped was not meant to be compared."""
+        # Head's first: where it fails, that is what somebody has to know.
+        side = "head" if self.id not in ran["head"].benchmarks else "base"
+        problem = ran[side].problems.get(self.id)
+        is_skipped = problem is not None and problem["outcome"] == "skipped"
+        self.verdict = "skipped" if is_skipped else "failed" if side == "head" else "inconclusive"
+        self.why = f"{side}: {_first(problem['text']) if problem else last_line(ran[side].said)}"
 
     def judge(self, rule: rules.Rule, alpha: float) -> None:
         """Decide, if that can be."""
@@ -197,6 +204,8 @@ class Gate:
     def _document(self, found: dict[str, Benchmark], here: dict[str, list[str]]) -> Row:
         return {
             "schema_version": 1,
+            "measured": datetime.now(UTC).isoformat(timespec="seconds"),
+            "fingerprint": fingerprint.machine(self.head.environment),
             "base": {"label": self.base.label, "revision": self.base.revision},
             "head": {"label": self.head.label, "revision": self.head.revision},
             "rule": {"bound": self.rule.bound, "margin": self.rule.margin, "allowance": self.rule.allowance},

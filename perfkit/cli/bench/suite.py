@@ -104,11 +104,12 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
 
 
 def exit_code(document: dict[str, Any], *, fails_open: bool) -> int:
-    """3 for what is slower, fails or computes another thing, 4 for what could not be told, else 0."""
+    """3 for what is slower, fails or computes another thing, 4 for what could not be told or where all were skipped, else 0."""
     rows = document["benchmarks"]
     if any(row["verdict"] in ("regressed", "failed") or row["outputs"] for row in rows):
         return REGRESSION
-    return INCONCLUSIVE if fails_open and any(row["verdict"] == "inconclusive" for row in rows) else 0
+    untold = any(row["verdict"] == "inconclusive" for row in rows) or all(row["verdict"] == "skipped" for row in rows)
+    return INCONCLUSIVE if fails_open and untold else 0
 
 
 def _tell_services(document: dict[str, Any], given: dict[str, Any]) -> None:
