@@ -13,7 +13,7 @@ from ..runs.baton import Baton
 from .session import now_ns
 
 # Steps that count for nothing after a pause: at least so many, and for at least so long.
-SETTLING_STEPS, SETTLING_NS = 2, 30_000_000
+SETTLING_STEPS, SETTLING_NS = 2, 15_000_000
 # A leg that takes so many times as long as it was meant to is over once it has steps enough to be judged by.
 PATIENCE, LEAST_STEPS = 3.0, 2
 

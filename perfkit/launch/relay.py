@@ -1,7 +1,7 @@
 """Trials that take turns (a relay): a process of each at once, one of them running and the others stopped.
 
 What slows a shared machine down for seconds or minutes then slows all of them down alike, and their ratios stay what they are.
-Legs are half a second or so long. The start of each has the machine to itself; from then on they run one leg each, forwards and
+Legs are some hundredths of a second long. The start of each has the machine to itself; from then on they run one leg each, forwards and
 backwards in turn (A B C, C B A, …), until all have run theirs.
 
 Each trial has a supervisor of its own, this module run as a program: a supervisor blocks signals, adopts orphans and waits for one

@@ -21,12 +21,15 @@ TOGETHER_ROUNDS = ROUNDS
 # With fewer rounds than this only large gains can be told from noise: rather fewer candidates then.
 LEAST_ROUNDS = 3
 # Legs of a relay: seconds and steps at least, the longest worth stopping processes for, how many, and the steady time that they should add up to.
-LEG_S, LEAST_LEG_STEPS, LONGEST_LEG_S = 0.1, 4, 2.0
-LEAST_LEGS, MOST_LEGS, RELAY_S = 8, 160, 4.0
+# Where neighbours use a machine's cores too, its speed changes on every scale from milliseconds to minutes, and two turns differ by as much however long
+# they are: then it is their number that makes a comparison sure. (A loop of one instruction, two shared cores: adjacent turns of 5 ms to 1 s
+# differ by 11 to 17 %.)
+LEG_S, LEAST_LEG_STEPS, LONGEST_LEG_S = 0.04, 4, 2.0
+LEAST_LEGS, MOST_LEGS, RELAY_S = 8, 160, 6.4
 # An epoch that is no longer than so many legs is a leg of its own.
 EPOCH_LEGS = 5
 # What a process settles for at the start of a leg (`inside.relay`).
-SETTLING_STEPS, SETTLING_S = 2, 0.03
+SETTLING_STEPS, SETTLING_S = 2, 0.015
 # A relay keeps all its processes in memory: no more than this share of what is free, where a fix may take so many times what the baseline does.
 RELAY_MEMORY, RELAY_TIMES = 0.7, 2
 # What perfkit itself takes around a process: reading, deciding.
@@ -85,9 +88,10 @@ def legs(startup_s: float, step_s: float, epoch_steps: int = 0, asked: int | Non
     settling = max(SETTLING_STEPS, math.ceil(SETTLING_S / step_s))
     target = min(MOST_S, max(RELAY_S, SHARE_OF_STARTUP * startup_s)) if asked is None else asked * step_s
     wanted = math.ceil(target / step_s)
-    if 2 <= epoch_steps <= EPOCH_TIMES * wanted:  # what happens once in an epoch is counted over whole ones
-        wanted = max(wanted, 2 * epoch_steps * steps // (steps + settling))
-    count = min(MOST_LEGS, max(LEAST_LEGS, math.ceil(wanted / steps)))
+    # What happens once in an epoch is counted over whole ones.
+    through = 2 * epoch_steps if 2 <= epoch_steps <= EPOCH_TIMES * wanted else 0
+    steps = max(steps, math.ceil(wanted / MOST_LEGS), math.ceil(through / MOST_LEGS) - settling)
+    count = max(LEAST_LEGS, math.ceil(wanted / steps), math.ceil(through / (steps + settling)))
     process_s = startup_s + count * (steps + settling) * step_s + AROUND_S
     return Legs(steps=steps, seconds=steps * step_s, count=count, process_s=process_s)
 

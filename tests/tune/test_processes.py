@@ -25,7 +25,7 @@ def test_a_script_on_the_processor_is_run_in_turns(tmp_path):
     found = made(tmp_path)
     assert found.legs == plan.legs(2.0, 0.01)
     assert found.process_s == found.legs.process_s
-    assert "in turns of 10" in found.steady_steps
+    assert "in turns of 4" in found.steady_steps
 
 
 @pytest.mark.parametrize(
