@@ -31,7 +31,7 @@ def lint(session):
 @nox.session
 def types(session):
     """Static types, strict, on our own code."""
-    install(session, "-e", ".", "mypy")
+    install(session, "-e", ".[bench]", "mypy")
     session.run("mypy")
 
 
