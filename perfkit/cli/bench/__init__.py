@@ -12,6 +12,10 @@ VERBS = {
         "suite",
         "The project's own benchmarks, of two revisions, with a verdict on each (the word itself can be left out).",
     ),
+    "history": (
+        "history",
+        "Results kept over commits: series of each benchmark and machine, where they changed, and whether a re-run confirms it.",
+    ),
     "selftest": (
         "selftest",
         "What the gate is worth on this machine: its false alarms, and the slowdowns that it finds.",
