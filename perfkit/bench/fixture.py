@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from .timing import timed, warmed_up
+from .counting import counted
+from .session import COUNTED, NOT_TIMED, TRACED, UNTIMED
+from .timing import Prepared, timed, warmed_up
 from .tracing import traced
 
 if TYPE_CHECKING:
@@ -24,11 +28,18 @@ class Bench:
         self._used = False
 
     def __call__(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Time ``function(*args, **kwargs)``; returns what its last call returned.
+        """Time ``function(*args, **kwargs)``; returns what its last call returned. A coroutine function is awaited, in a loop of its own.
 
         The device is waited for at the end of each block of calls. Raises UsageError when called twice in one test.
         """
-        return self._time(partial(function, *args, **kwargs), "call")
+        if not inspect.iscoroutinefunction(function):
+            return self._time(partial(function, *args, **kwargs), "call")
+        with asyncio.Runner() as runner:
+            return self._time(lambda: runner.run(function(*args, **kwargs)), "coroutine")
+
+    def prepared(self, call: Prepared) -> Any:
+        """Time a call that something goes before; returns what the last one returned."""
+        return self._time(call, "call")
 
     def inference(self, model: Callable[..., Any], *inputs: Any) -> Any:
         """Time ``model(*inputs)`` as it is served: a torch module in eval mode and without gradients, a Keras model with training=False."""
@@ -67,10 +78,13 @@ class Bench:
             raise UsageError("the fixture perfkit times one thing in a test: make it two tests")
         self._used = True
         session = self._session
-        if session.traced:
+        if session.mode == UNTIMED:
+            self._item.user_properties.append(NOT_TIMED)
+            return call()
+        if session.mode in (COUNTED, TRACED):
             warmed_up(call)
-            session.add_traced(self._item, traced(call))
+            session.add_looked_at(self._item, counted(call) if session.mode == COUNTED else traced(call))
             return call()
         found = timed(call, session.plan, hand_over=session.hand_over if session.in_turns else None)
-        session.add(self._item, found, kind)
+        session.add(self._item, found, kind, counted(call) if session.counts else {})
         return found.result

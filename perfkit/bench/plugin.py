@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .session import Session
+from .session import NOT_TIMED, UNTIMED, Session
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 #: The folder that `perfkit bench` gives a run of pytest, see `bench.session`.
 FOLDER_VARIABLE = "PERFKIT_BENCH"
 _KEY = pytest.StashKey[Session]()
+#: Whose tests `perfkit bench` runs: ours, and pytest-benchmark's.
+FIXTURES = frozenset(("perfkit", "benchmark"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -32,7 +34,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Take what `perfkit bench` asks, if it started this run."""
     folder = os.environ.get(FOLDER_VARIABLE)
-    config.stash[_KEY] = Session.of(Path(folder) if folder else None)
+    session = config.stash[_KEY] = Session.of(Path(folder) if folder else None)
+    session.counts = session.folder is None and config.getoption("--perfkit-json") is not None
+    if hasattr(config, "workerinput"):
+        session.mode = UNTIMED  # of xdist: what runs beside others is not timed
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -40,7 +45,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     session = config.stash[_KEY]
     if session.folder is None:
         return
-    benchmarks = [item for item in items if "perfkit" in getattr(item, "fixturenames", ())]
+    benchmarks = [item for item in items if not FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))]
     kept = [item for item in benchmarks if session.wants(item.nodeid)]
     session.collected = [item.nodeid for item in benchmarks]
     if deselected := [item for item in items if item not in kept]:
@@ -57,11 +62,27 @@ def perfkit(request: pytest.FixtureRequest) -> Bench:
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef: Any, request: Any) -> Generator[None, Any, Any]:
+    """Within a gate pytest-benchmark's fixture times as ours does."""
+    made = yield
+    session = request.config.stash[_KEY]
+    if fixturedef.argname == "benchmark" and session.folder is not None:
+        from .adopted import adopt
+        from .fixture import Bench
+
+        adopt(made, Bench(request.node, session))
+    return made
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Note which benchmarks failed or were skipped."""
     report: pytest.TestReport = yield
+    session = item.config.stash[_KEY]
     if report.outcome != "passed":
-        item.config.stash[_KEY].failed(item.nodeid, str(report.when), report.outcome, _last_lines(report))
+        session.failed(item.nodeid, str(report.when), report.outcome, _last_lines(report))
+    elif report.when == "call" and session.folder is not None and item.nodeid not in session.benchmarks:
+        session.failed(item.nodeid, "call", "failed", "it measured nothing: its fixture was not called")
     return report
 
 
@@ -85,6 +106,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Show what was measured, where a person ran pytest."""
     session = config.stash[_KEY]
+    untimed = sum(NOT_TIMED in report.user_properties for report in terminalreporter.getreports("passed"))
+    if untimed:
+        terminalreporter.section("perfkit")
+        terminalreporter.write_line(
+            f"{untimed} benchmarks ran once each and were not timed: under xdist (-n) others run beside them"
+        )
     if session.folder is None and session.benchmarks:
         from .results import lines
 

@@ -63,7 +63,7 @@ def _benchmark(name: str, row: Row) -> Row:
     stats = Stats()
     for value in row["blocks_s"]:
         stats.update(value)
-    own = {key: row[key] for key in ("kind", "warm_up_calls", "settled", "first_s")}
+    own = {key: row[key] for key in ("kind", "warm_up_calls", "settled", "first_s", "counts")}
     return {
         "group": None, "name": row["name"], "fullname": name, "params": row["params"], "param": row["param"], "extra_info": {}, "options": {},
         "stats": {**stats.as_dict(), "data": row["blocks_s"], "iterations": row["calls"]}, "perfkit": own,

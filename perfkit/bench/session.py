@@ -17,15 +17,23 @@ Row = dict[str, Any]
 
 #: In the folder of a run that `perfkit bench` started: what it asks, what came of it, and the file that stands for a wait.
 ASKED, RESULTS, WAITS, OUTPUTS = "asked.json", "results.json", "waits", "outputs"
+#: Likewise, while it waits: how many benchmarks it is through with.
+AT = "at"
+#: What can be done with a benchmark: how long it takes, what it takes besides (`bench.counting`), where the time goes (`bench.tracing`);
+#: or it only runs, since others run beside it.
+TIMED, COUNTED, TRACED, UNTIMED = "timed", "counted", "traced", "untimed"
+#: Property of a test that only ran.
+NOT_TIMED = ("perfkit", UNTIMED)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """How a benchmark is timed (`bench.timing`)."""
 
-    #: Seconds of a block, at least one call.
-    block_s: float = 0.1
-    blocks: int = 20
+    #: Seconds of a block, at least one call. Short ones, and many: where neighbours use a machine's cores too, two blocks differ by as much however long
+    #: they are (see `tune.plan`), and their number is what makes a comparison sure.
+    block_s: float = 0.025
+    blocks: int = 60
 
 
 @dataclass
@@ -38,8 +46,10 @@ class Session:
     only: frozenset[str] | None = None
     #: Whether to hand over between blocks.
     in_turns: bool = False
-    #: Whether benchmarks are traced instead of timed.
-    traced: bool = False
+    #: What is done with them: TIMED, COUNTED, TRACED.
+    mode: str = TIMED
+    #: Whether what is timed is counted too.
+    counts: bool = False
     plan: Plan = field(default_factory=Plan)
     collected: list[str] = field(default_factory=list)
     benchmarks: dict[str, Row] = field(default_factory=dict)
@@ -56,7 +66,7 @@ class Session:
         asked = json.loads((folder / ASKED).read_text(encoding="utf-8"))
         plan = Plan(block_s=asked["block_s"], blocks=asked["blocks"])
         return cls(
-            folder=folder, only=frozenset(asked["only"]), in_turns=asked["in_turns"], traced=asked["traced"], plan=plan
+            folder=folder, only=frozenset(asked["only"]), in_turns=asked["in_turns"], mode=asked["mode"], plan=plan
         )
 
     def wants(self, name: str) -> bool:
@@ -66,10 +76,12 @@ class Session:
     def hand_over(self) -> None:
         """Wait for the next turn; ends the process when nobody is left who would give it one."""
         assert self._baton is not None
+        assert self.folder is not None
+        (self.folder / AT).write_text(str(len({*self.benchmarks, *self.problems})), encoding="utf-8")
         if not self._baton.hand_over():
             os._exit(1)
 
-    def add(self, item: Any, timed: Timed, kind: str) -> None:
+    def add(self, item: Any, timed: Timed, kind: str, counts: Row) -> None:
         """Note what was measured of a benchmark, pytest's *item*."""
         called = getattr(item, "callspec", None)
         self.benchmarks[item.nodeid] = {
@@ -82,12 +94,13 @@ class Session:
             "warm_up_calls": timed.warm_up_calls,
             "settled": timed.settled,
             "first_s": timed.first_s,
+            "counts": counts,
             "outputs": self._kept(timed),
         }
 
-    def add_traced(self, item: Any, rows: list[Row]) -> None:
-        """Note where the time of a benchmark goes."""
-        self.benchmarks[item.nodeid] = {"traced": rows}
+    def add_looked_at(self, item: Any, found: Any) -> None:
+        """Note what was counted, or where the time goes."""
+        self.benchmarks[item.nodeid] = {self.mode: found}
 
     def failed(self, name: str, when: str, outcome: str, text: str) -> None:
         """Note that a benchmark failed or was skipped."""

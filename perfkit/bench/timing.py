@@ -48,6 +48,23 @@ class Timed:
     result: Any = field(repr=False)
 
 
+class Prepared:
+    """A call that something goes before and after that is not timed. *ready* makes the call, *after* is given nothing."""
+
+    def __init__(self, ready: Callable[[], Callable[[], Any]], after: Callable[[], None]) -> None:
+        self._ready, self._after = ready, after
+
+    def __call__(self) -> Any:
+        """What the call returns."""
+        return self.once()[1]
+
+    def once(self) -> tuple[float, Any]:
+        """Seconds of the call alone, and what it returned."""
+        found = _once(self._ready())
+        self._after()
+        return found
+
+
 def timed(call: Callable[[], Any], plan: Plan, *, hand_over: Callable[[], None] | None = None) -> Timed:
     """Time *call*; *hand_over* is called before each block, and returns when it is its turn."""
     warm, settled, earlier = warmed_up(call)
@@ -72,10 +89,9 @@ def warmed_up(call: Callable[[], Any]) -> tuple[np.ndarray[Any, Any], bool, Any]
     began = time.perf_counter()
     following = WARM_CALLS
     while True:
-        start = time.perf_counter()
-        result = finished(call())
+        seconds, result = _once(call)
+        taken.append(seconds)
         now = time.perf_counter()
-        taken.append(now - start)
         if now - began >= MOST_WARM_S:
             return np.array(taken), False, result
         if len(taken) >= following and now - began >= WARM_S:
@@ -91,8 +107,18 @@ def _settle(call: Callable[[], Any]) -> None:
         finished(call())
 
 
+def _once(call: Callable[[], Any]) -> tuple[float, Any]:
+    if isinstance(call, Prepared):
+        return call.once()
+    start = time.perf_counter()
+    result = finished(call())
+    return time.perf_counter() - start, result
+
+
 def _block(call: Callable[[], Any], calls: int) -> float:
     """Seconds per call of so many *calls*; the device is waited for once, at the end."""
+    if isinstance(call, Prepared):
+        return sum(call.once()[0] for _ in range(calls)) / calls
     start = time.perf_counter()
     for _ in range(calls - 1):
         call()

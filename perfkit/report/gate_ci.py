@@ -8,7 +8,7 @@ import json
 from typing import Any
 from xml.etree import ElementTree as Xml
 
-from .gate_table import ORDER, another_answer, change
+from .gate_table import ORDER, another_answer, change, other_counts
 from .layout import clean
 from .units import seconds
 
@@ -78,6 +78,7 @@ def _case(suite: Xml.Element, row: Row) -> None:
         "base_s": row["seconds"]["base"],
         "head_s": row["seconds"]["head"],
     }
+    told |= {f"{each['name']}.{side}": each[side] for each in row["counts"] for side in ("base", "head")}
     lines = [f"perfkit.{key}={value}" for key, value in told.items() if value is not None]
     Xml.SubElement(case, "system-out").text = "\n".join(lines)
 
@@ -96,7 +97,7 @@ def markdown(document: Row) -> str:
         times = (
             ("–" if value is None else seconds(value)) for value in (row["seconds"]["base"], row["seconds"]["head"])
         )
-        why = f" — {_cell(_why(row))}" if _why(row) else ""
+        why = "".join(f" — {_cell(told)}" for told in (_why(row), ", ".join(other_counts(row))) if told)
         lines.append(
             f"| {SIGNS[verdict]} | `{_cell(row['id'])}` | {' | '.join(times)} | {change(row)} | {verdict}{why} |"
         )

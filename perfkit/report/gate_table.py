@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import IO, Any
 
 from .layout import Line, Page, clean, cut, width_of
-from .units import seconds
+from .units import count, seconds, size
 
 Row = dict[str, Any]
 
 MAX_WIDTH, MIN_WIDTH = 100, 60
-HEADINGS = ("benchmark", "base", "head", "change (95 %)", "verdict")
+CHANGE = "change (95 %)"
 STYLES = {
     "regressed": "bold red",
     "failed": "bold red",
@@ -18,33 +18,39 @@ STYLES = {
     "same": "dim",
     "inconclusive": "yellow",
     "skipped": "dim",
+    "incomparable": "yellow",
 }
 #: What needs somebody comes first.
-ORDER = ("failed", "regressed", "inconclusive", "improved", "same", "skipped")
+ORDER = ("failed", "regressed", "inconclusive", "improved", "same", "skipped", "incomparable")
 UNSEEN = "–"
 
 
-def show(document: Row, stream: IO[str], *, color: bool | None = None, width: int | None = None) -> None:
-    """Print it to *stream*."""
+def show(
+    document: Row, stream: IO[str], *, color: bool | None = None, width: int | None = None, verb: str = "perfkit bench"
+) -> None:
+    """Print it to *stream*, under the name of the *verb*."""
     from .terminal import put_out
 
-    put_out(lambda width: render(document, width=width), stream, color=color, width=width)
+    put_out(lambda width: render(document, width=width, verb=verb), stream, color=color, width=width)
 
 
-def render(document: Row, *, width: int = MAX_WIDTH) -> list[Line]:
+def render(document: Row, *, width: int = MAX_WIDTH, verb: str = "perfkit bench") -> list[Line]:
     """The page as styled lines."""
     page = Page(max(MIN_WIDTH, min(width, MAX_WIDTH)))
     base, head = document["base"]["label"], document["head"]["label"]
-    page.rule("perfkit bench", f"{clean(head)} against {clean(base)}")
+    page.rule(verb, f"{clean(head)} against {clean(base)}")
     rows = sorted(document["benchmarks"], key=lambda row: ORDER.index(row["verdict"]))
-    _table(rows, page)
+    _table(rows, page, ("benchmark", "base", "head", document.get("change", CHANGE), "verdict"))
     for row in rows:
         for told, style in (
             (another_answer(row), "bold red"),
             (row["why"], ""),
+            *((told, "dim") for told in other_counts(row)),
         ):
             if told:
                 page.add((f"{clean(row['id'].rpartition('::')[2])}: ", "dim"), (clean(told), style))
+    for line in document.get("notes", ()):
+        page.add((clean(line), "yellow"))
     for word, names in (("new", document["new"]), ("gone", document["gone"])):
         if names:
             page.add((f"{word}: ", "dim"), (clean(", ".join(names)), ""))
@@ -52,14 +58,14 @@ def render(document: Row, *, width: int = MAX_WIDTH) -> list[Line]:
     return page.lines
 
 
-def _table(rows: list[Row], page: Page) -> None:
+def _table(rows: list[Row], page: Page, headings: tuple[str, ...]) -> None:
     told = [
         (clean(row["id"]), _time(row["seconds"]["base"]), _time(row["seconds"]["head"]), change(row), row["verdict"])
         for row in rows
     ]
-    widths = [max(width_of(line[column]) for line in [HEADINGS, *told]) for column in range(len(HEADINGS))]
+    widths = [max(width_of(line[column]) for line in [headings, *told]) for column in range(len(headings))]
     widths[0] = max(12, min(widths[0], page.width - sum(widths[1:]) - 2 * (len(widths) - 1)))
-    page.add((_line(HEADINGS, widths), "bold"))
+    page.add((_line(headings, widths), "bold"))
     for line, row in zip(told, rows, strict=True):
         text = _line(line, widths)
         page.add((text[: -len(row["verdict"])], ""), (row["verdict"], STYLES[row["verdict"]]))
@@ -85,6 +91,23 @@ def change(row: Row) -> str:
     return f"{100 * found['estimate']:+.1f} % [{ends}]".replace("-", "−")
 
 
+def other_counts(row: Row) -> list[str]:
+    """What else a call takes more or less of: ``arithmetic 71.0 MFLOP → 142 MFLOP (+100 %)``."""
+    return [
+        f"{each['label']} {_amount(each['base'], each['unit'])} → {_amount(each['head'], each['unit'])} ({_percent(each['change'])})"
+        for each in row["counts"]
+        if each["differs"]
+    ]
+
+
+def _amount(value: float, unit: str) -> str:
+    return size(value) if unit == "B" else f"{count(value)} {unit}".replace(" FLOP", "FLOP").strip()
+
+
+def _percent(change: float) -> str:
+    return f"{100 * change:+.1f} %".replace("-", "−")
+
+
 def another_answer(row: Row) -> str:
     """That it computes another thing on the two sides; empty where it does not."""
     return f"its answer is another one: {row['outputs']}" if row["outputs"] else ""
@@ -93,4 +116,6 @@ def another_answer(row: Row) -> str:
 def _summary(rows: list[Row], document: Row) -> str:
     counts = {verdict: sum(row["verdict"] == verdict for row in rows) for verdict in ORDER}
     words = [f"{number} {verdict}" for verdict, number in counts.items() if number]
+    if "seconds" not in document:
+        return ", ".join(words)
     return f"{', '.join(words)}; {max((row['pairs'] for row in rows), default=0)} pairs, {seconds(document['seconds'])}"

@@ -134,7 +134,7 @@ class TestFixture:
         found = pytester.runpytest_subprocess("-q", "--perfkit-json", "found.json")
         found.assert_outcomes(passed=2)
         found.stdout.fnmatch_lines(
-            ["*= perfkit =*", "benchmark *median *quartiles *calls", "*::test_sum[[]10[]] * ns *20 \u00d7 *"]
+            ["*= perfkit =*", "benchmark *median *quartiles *calls", "*::test_sum[[]10[]] * ns *60 \u00d7 *"]
         )
         document = json.loads((pytester.path / "found.json").read_text())
         small, large = document["benchmarks"]
@@ -198,6 +198,30 @@ class TestGate:
         assert document["new"] == ["tests/test_speed.py::test_new"]
         assert document["gone"] == ["tests/test_speed.py::test_old"]
         assert exit_code(document, fails_open=False) == 3
+
+    def test_benchmarks_of_pytest_benchmark_are_gated_as_they_are(self, repository):
+        repository.write(
+            "tests/test_speed.py",
+            """
+from thing import work
+calls = []
+def test_plain(benchmark):
+    assert benchmark(work, 2).shape == (96, 96)
+def test_pedantic(benchmark):
+    benchmark.pedantic(work, setup=lambda: ((2,), {}), teardown=calls.append, rounds=3)
+    assert len(calls) > 3
+def test_unused(benchmark):
+    pass
+""",
+        )
+        repository.commit()
+        repository.commit()
+        told = {row["id"].rpartition("::")[2]: row for row in repository.gate()["benchmarks"]}
+        assert all(told[name]["seconds"]["head"] > 0 for name in ("test_plain", "test_pedantic"))
+        assert (told["test_unused"]["verdict"], told["test_unused"]["why"]) == (
+            "failed",
+            "head: it measured nothing: its fixture was not called",
+        )
 
     def test_what_is_skipped_or_fails_before_the_change_is_no_failure_of_the_change(self, repository):
         before = (

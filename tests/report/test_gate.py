@@ -17,6 +17,7 @@ def row(name, verdict, estimate=None, *, why="", outputs=None, base=0.001, head=
     ends = (None, None) if estimate is None else (estimate - 0.01, estimate + 0.01)
     return {
         "id": f"tests/test_speed.py::{name}", "verdict": verdict, "why": why, "outputs": outputs, "causes": [],
+        "counts": [],
         "change": {"low": ends[0], "high": ends[1], "estimate": estimate}, "seconds": {"base": base, "head": head},
         "pairs": 8, "confirming_pairs": 0,
     }  # fmt: skip
@@ -50,6 +51,20 @@ def test_the_table_begins_with_what_needs_somebody(document):
     assert any("its answer is another one: output 0 differs" in line for line in lines)
     assert all(len(line) <= 100 for line in lines)
     assert lines[-1] == "1 failed, 1 regressed, 1 inconclusive, 1 improved, 1 same, 1 skipped; 8 pairs, 90.00 s"
+
+
+def test_what_else_a_call_takes_is_told_where_it_differs(document):
+    document["benchmarks"][1]["counts"] = [
+        {"name": "flops", "label": "arithmetic", "unit": "FLOP", "base": 71e6, "head": 142e6, "change": 1.0, "differs": 1},
+        {"name": "host_peak_bytes", "label": "host memory at its peak", "unit": "B", "base": 3 << 20, "head": 2 << 20, "change": -1 / 3, "differs": -1},
+        {"name": "operators", "label": "operators", "unit": "", "base": 38, "head": 38, "change": 0.0, "differs": 0},
+        {"name": "joules", "label": "energy", "unit": "J", "base": 1.0, "head": 2.0, "change": 1.0, "differs": None},
+    ]  # fmt: skip
+    told = ["arithmetic 71.0 MFLOP → 142 MFLOP (+100.0 %)", "host memory at its peak 3.00 MiB → 2.00 MiB (−33.3 %)"]
+    assert set(text_of(document)) >= {f"test_slow: {line}" for line in told}
+    assert ", ".join(told) in gate_ci.markdown(document)
+    (suite,) = Xml.fromstring(gate_ci.junit(document))
+    assert "perfkit.flops.head=142000000.0" in "".join(suite.itertext())
 
 
 def test_junit_says_failure_for_what_is_slower_and_skipped_for_what_cannot_be_told(document):

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import PerfkitError
 from ..plugin import FOLDER_VARIABLE
-from ..session import ASKED, RESULTS, WAITS, Plan
+from ..session import ASKED, AT, RESULTS, TIMED, WAITS, Plan
+from .trees import last_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -24,9 +25,11 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-_POLL_S = 0.002
+_POLL_S = 0.0005
 _GRACE_S = 5.0
 _KEPT_OUTPUT = 4000
+#: What pytest may take to find the benchmarks: imports, mostly.
+COLLECTING_S = 600.0
 #: Of pytest: no tests were collected, or all deselected.
 NO_TESTS = 5
 PADDING_BYTES = 4096
@@ -48,7 +51,7 @@ class Ran:
 def collected(side: Side, words: Sequence[str]) -> list[str]:
     """The benchmarks that pytest finds with *words* (paths, options) on that side, by node id. Raises PerfkitError when it cannot."""
     with tempfile.TemporaryDirectory(prefix="perfkit-bench-") as folder:
-        found = _alone(side, Path(folder), words, asked([]))
+        found = alone(side, Path(folder), words, asked([]), timeout_s=COLLECTING_S)
     if found.exit_code not in (0, NO_TESTS):
         raise PerfkitError(f"{side.name} ({side.label}): pytest cannot collect: {found.said.strip()[-500:]}")
     return found.collected
@@ -70,7 +73,10 @@ def run(
             processes[-1].run_a_turn(until)
         turn = 0
         while waiting := [each for each in processes if each.waits]:
-            for process in waiting if turn % 2 == 0 else waiting[::-1]:
+            # Who has had more blocks of a benchmark goes on alone until both are at the same one again.
+            behind = min(each.at for each in waiting)
+            together = [each for each in waiting if each.at == behind]
+            for process in together if turn % 2 == 0 else together[::-1]:
                 process.run_a_turn(until)
             turn += 1
     finally:
@@ -79,16 +85,18 @@ def run(
     return {side.name: process.told() for side, process in zip(sides, processes, strict=True)}
 
 
-def traced(side: Side, words: Sequence[str], only: Iterable[str]) -> dict[str, list[Row]]:
-    """Where the time of the benchmarks *only* goes on that side: rows of `tracing.traced` by id; none of those that fail."""
+def looked_at(side: Side, words: Sequence[str], only: Iterable[str], mode: str, *, timeout_s: float) -> dict[str, Any]:
+    """What the benchmarks *only* take on that side, by id, none of those that fail: what `counting.counted` found, or `tracing.traced`,
+    by *mode* (`session.COUNTED`, `session.TRACED`).
+    """
     with tempfile.TemporaryDirectory(prefix="perfkit-bench-") as folder:
-        found = _alone(side, Path(folder), words, asked(only, traced=True))
-    return {name: row["traced"] for name, row in found.benchmarks.items()}
+        found = alone(side, Path(folder), words, asked(only, mode=mode), timeout_s=timeout_s)
+    return {name: row[mode] for name, row in found.benchmarks.items()}
 
 
-def asked(only: Iterable[str], plan: Plan | None = None, *, in_turns: bool = False, traced: bool = False) -> Row:
+def asked(only: Iterable[str], plan: Plan | None = None, *, in_turns: bool = False, mode: str = TIMED) -> Row:
     """What a run of pytest is to do, as `bench.session` reads it."""
-    return {"only": list(only), "in_turns": in_turns, "traced": traced, **asdict(plan or Plan())}
+    return {"only": list(only), "in_turns": in_turns, "mode": mode, **asdict(plan or Plan())}
 
 
 def _chance() -> dict[str, str]:
@@ -99,10 +107,11 @@ def _chance() -> dict[str, str]:
     return {"PYTHONHASHSEED": str(seed), "PERFKIT_PADDING": "x" * (seed % PADDING_BYTES)}
 
 
-def _alone(side: Side, folder: Path, words: Sequence[str], wanted: Row) -> Ran:
+def alone(side: Side, folder: Path, words: Sequence[str], wanted: Row, *, timeout_s: float) -> Ran:
+    """Run pytest on one side by itself, in *folder*: what it told. Raises PerfkitError when it takes longer than *timeout_s*."""
     process = _Process(side, folder, words, wanted, _chance())
     try:
-        process.run_to_its_end()
+        process.run_to_its_end(timeout_s)
     finally:
         process.end()
     return process.told()
@@ -123,6 +132,8 @@ class _Process:
                 start_new_session=True,
             )  # fmt: skip
         self.waits = False
+        #: How many benchmarks it is through with.
+        self.at = 0
 
     def run_a_turn(self, until: float) -> None:
         """Let it run until it hands over, or ends."""
@@ -131,17 +142,25 @@ class _Process:
             os.killpg(self._process.pid, signal.SIGCONT)
             self.waits = False
         while self._process.poll() is None:
-            stopped = os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WNOHANG)
-            if stopped is not None and (self._folder / WAITS).exists():
-                self.waits = True
+            if self._is_stopped() and (self._folder / WAITS).exists():
+                self.waits, self.at = True, int((self._folder / AT).read_text(encoding="utf-8"))
                 return
             if time.monotonic() > until:
-                raise PerfkitError("the time for one pair was over; a larger --max-minutes, or fewer benchmarks")
+                raise PerfkitError(f"one pair takes longer than there is time for: {last_line(self._said())}")
             time.sleep(_POLL_S)
 
-    def run_to_its_end(self) -> None:
-        """Wait for it."""
-        self._process.wait()
+    def _is_stopped(self) -> bool:
+        try:
+            return os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WNOHANG) is not None
+        except ChildProcessError:  # it ended since we looked: what is only waited for by its parent cannot be stopped
+            return False
+
+    def run_to_its_end(self, timeout_s: float) -> None:
+        """Wait for it. Raises PerfkitError when that takes longer than *timeout_s*."""
+        try:
+            self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            raise PerfkitError(f"pytest did not end within {timeout_s:.0f} s: {last_line(self._said())}") from None
 
     def end(self) -> None:
         """Nothing of it is left."""
@@ -154,10 +173,13 @@ class _Process:
 
     def told(self) -> Ran:
         """What it wrote; without that, why."""
-        said = (self._folder / "output").read_text(encoding="utf-8", errors="replace")[-_KEPT_OUTPUT:]
+        said = self._said()
         code = self._process.returncode
         try:
             found = json.loads((self._folder / RESULTS).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return Ran(benchmarks={}, problems={}, collected=[], exit_code=code, said=said)
         return Ran(**found, exit_code=code, said=said)
+
+    def _said(self) -> str:
+        return (self._folder / "output").read_text(encoding="utf-8", errors="replace")[-_KEPT_OUTPUT:]

@@ -26,8 +26,9 @@ Row = dict[str, Any]
 
 LEVEL = 0.95
 UNITS = 200
+FILE = "test_speed.py"
 #: Shorter than a project's own: there are many of them.
-PLAN = Plan(block_s=0.05, blocks=12)
+PLAN = Plan(block_s=0.02, blocks=30)
 _BENCHMARK = """
 import numpy as np
 import pytest
@@ -46,22 +47,18 @@ def selftest(
     *, aa: int, each: int, effects: Sequence[float], minutes: float, rule: Rule, say: Callable[[str], None]
 ) -> Row:
     """Run *aa* benchmarks without a change and *each* with every one of the *effects*; the rates, with exact bounds."""
-    cases = [("aa", 0.0)] * aa + [(f"{effect:.0%}", effect) for effect in effects for _ in range(each)]
-    ids = [f"{name}-{number}" for number, (name, _) in enumerate(cases)]
+    cases = [0.0] * aa + [effect for effect in effects for _ in range(each)]
     with tempfile.TemporaryDirectory(prefix="perfkit-selftest-") as place:
-        sides = [
-            _side(name, Path(place), [round(UNITS * (1 + effect * changed)) for _, effect in cases], ids)
-            for name, changed in (("base", 0), ("head", 1))
-        ]
+        base, head, names = planted(cases, Path(place))
         gate = Gate(
-            base=sides[0], head=sides[1], words=["test_speed.py"], place=Path(place, "pairs"), limit_s=minutes * 60, rule=rule, plan=PLAN,
-            say=say, explains=False,
+            base=base, head=head, words=[FILE], place=Path(place, "pairs"), limit_s=minutes * 60, rule=rule, plan=PLAN, say=say,
+            explains=False,
         )  # fmt: skip
         rows = gate.run()["benchmarks"]
-    told = {row["id"].partition("[")[2].rstrip("]"): row for row in rows}
+    told = {row["id"]: row for row in rows}
     by_effect = {
-        effect: [told[name] for name, (_, own) in zip(ids, cases, strict=True) if own == effect]
-        for effect in dict.fromkeys(effect for _, effect in cases)
+        effect: [told[name] for name, own in zip(names, cases, strict=True) if own == effect]
+        for effect in dict.fromkeys(cases)
     }
     return {
         "false_alarm": _false_alarms(by_effect.pop(0.0, [])),
@@ -70,10 +67,22 @@ def selftest(
     }
 
 
+def planted(cases: Sequence[float], place: Path) -> tuple[Side, Side, list[str]]:
+    """Two sides in *place*, base and head, and the node ids of their benchmarks: one for each of *cases*, the share of work (0.05: 5 %) that
+    head does more of. The shares are exact where `UNITS` times them is a whole number.
+    """
+    ids = [f"{effect:.0%}-{number}" if effect else f"aa-{number}" for number, effect in enumerate(cases)]
+    base, head = (
+        _side(name, place, [round(UNITS * (1 + effect * changed)) for effect in cases], ids)
+        for name, changed in (("base", 0), ("head", 1))
+    )
+    return base, head, [f"{FILE}::test_work[{each}]" for each in ids]
+
+
 def _side(name: str, place: Path, units: list[int], ids: list[str]) -> Side:
     folder = place / name
     folder.mkdir()
-    (folder / "test_speed.py").write_text(_BENCHMARK.format(units=units, ids=ids), encoding="utf-8")
+    (folder / FILE).write_text(_BENCHMARK.format(units=units, ids=ids), encoding="utf-8")
     # One thread: with more, what is measured is who else is on the cores.
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     return Side(name=name, label=name, revision=None, folder=folder, environment=environment)

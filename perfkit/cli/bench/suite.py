@@ -14,6 +14,8 @@ from ...errors import PerfkitError
 from .. import options
 
 REGRESSION, INCONCLUSIVE = 3, 4
+#: What can be gated besides time: of `bench.counting.METRICS`, which is imported when it is called.
+GATED = ("flops", "operators", "kernels", "device_peak_bytes", "host_peak_bytes")
 
 
 @click.command(
@@ -50,6 +52,13 @@ REGRESSION, INCONCLUSIVE = 3, 4
     default="fail",
     show_default=True,
     help="What the exit code is where nothing can be told.",
+)
+@click.option(
+    "--gate",
+    "gated",
+    type=click.Choice(GATED),
+    multiple=True,
+    help="More of that is a regression too, to the last operation (memory: from 1 % on).  [repeatable]",
 )
 @click.option("-k", "keyword", metavar="EXPRESSION", help="Only benchmarks that match, as pytest has it.")
 @click.option(
@@ -95,8 +104,9 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
         tempfile.TemporaryDirectory(prefix="perfkit-bench-") as place,
     ):
         document = Gate(
-            base=base, head=head, words=words, place=Path(place), limit_s=given["max_minutes"] * 60, rule=rule, say=say
-        ).run()
+            base=base, head=head, words=words, place=Path(place), limit_s=given["max_minutes"] * 60, rule=rule, say=say,
+            gated=given["gated"],
+        ).run()  # fmt: skip
     color = False if given["no_color"] else None
     saying.show(document, given, lambda stream: gate_table.show(document, stream, color=color))
     _tell_services(document, given)
