@@ -16,7 +16,8 @@ from .verbs import LazyGroup
 VERBS = {
     "profile": ("profile", "Run a script and say where its time, memory and energy go, and what to change."),
     "tune": ("tune", "Try fixes on the unchanged script, and measure each."),
-    "bench": ("bench", "Benchmark a model: latency and throughput under the loads of MLPerf's scenarios."),
+    "bench": ("bench", "Benchmark a model under MLPerf's loads, or gate a project's own benchmarks on two revisions."),
+    "compare": ("compare", "Two stored results of benchmarks side by side, where their machines are alike."),
     "report": ("report", "Show a run again, also one that is still going."),
     "runs": ("runs", "List, show, remove and prune runs."),
     "trace": ("trace", "Ask a running job for one more trace window."),
