@@ -86,7 +86,7 @@ def command(paths: tuple[str, ...], **given: Any) -> int:
     perfkit bench tests/bench --base main
     perfkit bench tests/bench --base v1.2 --head v1.3 --setup "pip install -e ."
 
-    Pairs of fresh processes, one on each side, take turns of a tenth of a second, so that a slow moment of the machine slows both down.
+    Pairs of fresh processes, one on each side, take short turns, so that a slow moment of the machine slows both down.
     Within GitHub Actions the table also goes to the step's summary, and what is slower is annotated.
     """  # noqa: D301
     from ...bench.gate import trees
