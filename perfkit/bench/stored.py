@@ -115,6 +115,7 @@ def _row(name: str, base: Stored, head: Stored, *, bound: float, scatter: float 
         "causes": [],
         # Counts are the same on every machine.
         "counts": counts.compared(base.counts.get(name, {}), head.counts.get(name, {})),
+        "uncounted": "",
         "outputs": None,
         "seconds": {"base": base.seconds[name], "head": head.seconds[name]},
         "pairs": 0,

@@ -46,6 +46,7 @@ def render(document: Row, *, width: int = MAX_WIDTH, verb: str = "perfkit bench"
             (another_answer(row), "bold red"),
             (row["why"], ""),
             *((told, "dim") for told in other_counts(row)),
+            (row["uncounted"] and f"could not be counted: {row['uncounted']}", "dim"),
         ):
             if told:
                 page.add((f"{clean(row['id'].rpartition('::')[2])}: ", "dim"), (clean(told), style))

@@ -17,7 +17,7 @@ def row(name, verdict, estimate=None, *, why="", outputs=None, base=0.001, head=
     ends = (None, None) if estimate is None else (estimate - 0.01, estimate + 0.01)
     return {
         "id": f"tests/test_speed.py::{name}", "verdict": verdict, "why": why, "outputs": outputs, "causes": [],
-        "counts": [],
+        "counts": [], "uncounted": "",
         "change": {"low": ends[0], "high": ends[1], "estimate": estimate}, "seconds": {"base": base, "head": head},
         "pairs": 8, "confirming_pairs": 0,
     }  # fmt: skip

@@ -43,6 +43,8 @@ class Benchmark:
     causes: list[Row] = field(default_factory=list)
     #: What else a call takes, rows of `counts.compared`.
     counts: list[Row] = field(default_factory=list)
+    #: Why that could not be counted on a side; else empty.
+    uncounted: str = ""
     #: How head's outputs differ from base's.
     answer: str = ""
 
@@ -70,10 +72,9 @@ class Benchmark:
         """A failure is head's. What only base cannot do is nothing to compare with, and what is skipped was not meant to be compared."""
         # Head's first: where it fails, that is what somebody has to know.
         side = "head" if self.id not in ran["head"].benchmarks else "base"
-        problem = ran[side].problems.get(self.id)
-        is_skipped = problem is not None and problem["outcome"] == "skipped"
+        is_skipped = ran[side].problems.get(self.id, {}).get("outcome") == "skipped"
         self.verdict = "skipped" if is_skipped else "failed" if side == "head" else "inconclusive"
-        self.why = f"{side}: {_first_line(problem['text']) if problem else last_line(ran[side].said)}"
+        self.why = reason_in(ran, self.id)
 
     def judge(self, rule: rules.Rule, alpha: float) -> None:
         """Decide, if that can be."""
@@ -108,6 +109,7 @@ class Benchmark:
             "why": self.why,
             "causes": self.causes,
             "counts": self.counts,
+            "uncounted": self.uncounted,
             "outputs": self.answer or None,
             "seconds": {side: math.exp(hodges_lehmann([math.log(v) for v in values])) if values else None for side, values in self.seconds.items()},
             "pairs": len(self.differences),
@@ -126,6 +128,15 @@ def _another_answer(rows: Mapping[str, Row]) -> str:
     except UsageError as error:
         return str(error)
     return "" if found is None else f"output {found['output']} differs"
+
+
+def reason_in(ran: Mapping[str, Ran], name: str) -> str:
+    """Why the benchmark *name* has no row on a side, head's reason first; empty where both have one."""
+    for side in reversed(SIDES):
+        if name not in ran[side].benchmarks:
+            problem = ran[side].problems.get(name)
+            return f"{side}: {_first_line(problem['text']) if problem else last_line(ran[side].said)}"
+    return ""
 
 
 def _first_line(text: str) -> str:

@@ -14,7 +14,7 @@ from ...stats import gate as rules
 from .. import fingerprint
 from ..session import COUNTED, TRACED, Plan
 from . import counts, pairs, procedure, why
-from .benchmark import Benchmark
+from .benchmark import SIDES, Benchmark, reason_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -71,9 +71,11 @@ class Gate:
         if not ran or not self.explains:
             return
         self.say(f"counting {len(ran)} on both sides")
-        rows = {side.name: self._looked_at(side, ran, COUNTED) for side in (self.base, self.head)}
+        looks = {side.name: self._looked_at(side, ran, COUNTED) for side in (self.base, self.head)}
         for each in ran:
-            each.counts = counts.compared(rows["base"].get(each.id, {}), rows["head"].get(each.id, {}))
+            base, head = (looks[side].benchmarks.get(each.id, {}).get(COUNTED, {}) for side in SIDES)
+            each.counts = counts.compared(base, head)
+            each.uncounted = reason_in(looks, each.id)
             if more := counts.more(each.counts, self.gated):
                 each.verdict, each.why = "regressed", "; ".join(filter(None, [more, each.why]))
 
@@ -82,12 +84,15 @@ class Gate:
         if not regressed or not self.explains:
             return
         self.say(f"tracing {len(regressed)} on both sides")
-        rows = {side.name: self._looked_at(side, regressed, TRACED) for side in (self.base, self.head)}
+        looks = {side.name: self._looked_at(side, regressed, TRACED) for side in (self.base, self.head)}
         for each in regressed:
-            each.causes = why.causes(rows["base"].get(each.id, []), rows["head"].get(each.id, []))
-            each.why = why.told(each.causes) or "where it went did not show under a profiler"
+            base, head = (looks[side].benchmarks.get(each.id, {}).get(TRACED, []) for side in SIDES)
+            each.causes = why.causes(base, head)
+            each.why = (
+                why.told(each.causes) or reason_in(looks, each.id) or "where it went did not show under a profiler"
+            )
 
-    def _looked_at(self, side: Side, wanted: Sequence[Benchmark], mode: str) -> dict[str, Any]:
+    def _looked_at(self, side: Side, wanted: Sequence[Benchmark], mode: str) -> pairs.Ran:
         return pairs.looked_at(side, self.words, [each.id for each in wanted], mode, timeout_s=self._patience_s())
 
     def _pair(self, still: Sequence[Benchmark]) -> None:

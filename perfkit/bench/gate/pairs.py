@@ -85,13 +85,12 @@ def run(
     return {side.name: process.told() for side, process in zip(sides, processes, strict=True)}
 
 
-def looked_at(side: Side, words: Sequence[str], only: Iterable[str], mode: str, *, timeout_s: float) -> dict[str, Any]:
-    """What the benchmarks *only* take on that side, by id, none of those that fail: what `counting.counted` found, or `tracing.traced`,
-    by *mode* (`session.COUNTED`, `session.TRACED`).
+def looked_at(side: Side, words: Sequence[str], only: Iterable[str], mode: str, *, timeout_s: float) -> Ran:
+    """What the benchmarks *only* take on that side: rows hold, under *mode*, what `counting.counted` found (`session.COUNTED`), or
+    `tracing.traced` (`session.TRACED`).
     """
     with tempfile.TemporaryDirectory(prefix="perfkit-bench-") as folder:
-        found = alone(side, Path(folder), words, asked(only, mode=mode), timeout_s=timeout_s)
-    return {name: row[mode] for name, row in found.benchmarks.items()}
+        return alone(side, Path(folder), words, asked(only, mode=mode), timeout_s=timeout_s)
 
 
 def asked(only: Iterable[str], plan: Plan | None = None, *, in_turns: bool = False, mode: str = TIMED) -> Row:
