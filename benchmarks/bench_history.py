@@ -13,9 +13,9 @@ import math
 import numpy as np
 from machine import RESULTS, write
 from scipy.signal import lfilter
-from scipy.stats import beta
 
 from perfkit.bench.history.series import FALSE_ALARMS, LEAST_CHANGE, TIMES_NOISE, changes_of
+from perfkit.stats import proportion
 from perfkit.stats.changepoint import LEAST, LEAST_SEGMENT
 
 NAME = "bench_history"
@@ -96,17 +96,10 @@ def told(part, counts, runs):
                 for behind, count in enumerate(found, 1)
                 if count or behind >= 3
             },
-            "lower95_within_5": bound(int(found[4]), runs)[0],
+            "lower95_within_5": round(proportion.lower(int(found[4]), runs), 3),
         }
     wrong = counts.get("false", 0)
-    return {"rate": round(wrong / runs, 4), "upper95": bound(wrong, runs)[1]}
-
-
-def bound(count, runs):
-    """Exact one-sided 95 % bounds of a rate (Clopper and Pearson)."""
-    low = float(beta.ppf(0.05, count, runs - count + 1)) if count else 0.0
-    high = float(beta.ppf(0.95, count + 1, runs - count)) if count < runs else 1.0
-    return round(low, 3), round(high, 3)
+    return {"rate": round(wrong / runs, 4), "upper95": round(proportion.upper(wrong, runs), 3)}
 
 
 def main():

@@ -24,8 +24,9 @@ import time
 from pathlib import Path
 
 from machine import describe, here, write
-from scipy.stats import beta
 from zoo import running, scoring, tuning, turns
+
+from perfkit.stats.proportion import lower, upper
 
 NAME = "tune_power"
 SCRIPT = Path(__file__).resolve().parent / "workloads" / "equal_parts.py"
@@ -34,7 +35,6 @@ KINDS = {"aa": ["--fix", "nothing"], "planted": ["--sweep", "--work=18"]}
 ARGUMENTS = ("--work", "19")
 TRUTH_ROUNDS = 8
 CORES, THREADS = 2, 1
-LEVEL = 0.95
 POWER_TO_REACH = 0.9
 
 
@@ -99,16 +99,6 @@ def totals(runs, truth):
         "median_s": {kind: scoring.middle([run["seconds"] for run in runs[kind]]) for kind in KINDS},
         "median_processes": {kind: scoring.middle([run["processes"] for run in runs[kind]]) for kind in KINDS},
     }  # fmt: skip
-
-
-def upper(hits, runs):
-    """No rate above this is likely after so many *hits*."""
-    return float(beta.ppf(LEVEL, hits + 1, runs - hits)) if hits < runs else 1.0
-
-
-def lower(hits, runs):
-    """No rate below this is likely after so many *hits*."""
-    return float(beta.ppf(1 - LEVEL, hits, runs - hits + 1)) if hits else 0.0
 
 
 def held(runs, truth):

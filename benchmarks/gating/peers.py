@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
-from .replay import upper
+from perfkit.stats.proportion import upper
 
 # Its samples are of 10 ms or more, five of each process when there are two rounds.
 ASV_SAMPLE_S, ASV_REPEAT = 0.01, 5

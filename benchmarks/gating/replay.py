@@ -5,20 +5,19 @@ import math
 from collections import Counter
 
 import numpy as np
-from scipy.stats import beta
 
 from perfkit.bench.gate import procedure, selftest
 from perfkit.bench.gate.benchmark import Benchmark
 from perfkit.bench.gate.pairs import Ran
 from perfkit.stats.gate import Rule
 from perfkit.stats.paired import hodges_lehmann, signed_rank
+from perfkit.stats.proportion import LEVEL, lower, upper
 
 from .samples import SIDES
 
 RULE = Rule()
 # A gate takes at most so many pairs of one benchmark: with fewer recorded it would be given the same pair twice.
 MOST_PAIRS = max(RULE.looks) + len(RULE.confirms) * RULE.confirming
-LEVEL = 0.95
 
 
 def gated(recorded, first, names):
@@ -99,7 +98,7 @@ def shares(rows, effect, *, bounds=False):
     found = {verdict: said[verdict] / runs for verdict in ("regressed", "improved", "same", "inconclusive")}
     found |= {
         "changed": found["regressed"] + found["improved"], "runs": runs, "pairs": sum(map(pairs_of, rows)) / runs,
-        "interval_holds": sum(selftest._holds(row, effect) for row in rows) / runs,
+        "interval_holds": sum(selftest.holds(row, effect) for row in rows) / runs,
     }  # fmt: skip
     if bounds:
         found |= {
@@ -152,13 +151,3 @@ def correlation(recorded):
         return None
     matrix = np.corrcoef(found, rowvar=False)
     return float(np.mean([matrix[one, other] for one, other in itertools.combinations(range(len(matrix)), 2)]))
-
-
-def upper(hits, runs):
-    """No rate above this is likely (95 %, Clopper and Pearson) after so many *hits*."""
-    return float(beta.ppf(LEVEL, hits + 1, runs - hits)) if hits < runs else 1.0
-
-
-def lower(hits, runs):
-    """No rate below this is likely after so many *hits*."""
-    return float(beta.ppf(1 - LEVEL, hits, runs - hits + 1)) if hits else 0.0

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..hardware import detect, nvidia
+from ..hardware.measure import THREAD_VARIABLES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 _GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
-#: How many threads compute, where that is set from outside.
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _MODULES = ("numpy", "torch", "tensorflow", "keras", "jax", "sklearn")
 
 
@@ -30,7 +29,7 @@ def machine(environ: Mapping[str, str] = os.environ) -> Row:
     found["instruction_sets"] = " ".join(facts["instruction_sets"])
     found["memory_gib"] = round(facts["memory_bytes"] / 2**30)
     found["governor"] = _governor()
-    found["threads"] = " ".join(f"{name}={environ[name]}" for name in THREADS if environ.get(name)) or None
+    found["threads"] = " ".join(f"{name}={environ[name]}" for name in THREAD_VARIABLES if environ.get(name)) or None
     found["gpus"] = "; ".join(_gpu(device) for device in nvidia.devices(environ)) or None
     return found
 

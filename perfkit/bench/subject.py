@@ -136,12 +136,12 @@ def called(function: Callable[..., Any], inputs: Any) -> Any:
 
 def finished(outputs: Any) -> Any:
     """Wait until they are there: a GPU, and JAX, answer before they have computed."""
-    torch = sys.modules.get("torch")
+    torch: Any = sys.modules.get("torch")
     for output in flat(outputs):
         if hasattr(output, "block_until_ready"):
             output.block_until_ready()
         elif getattr(output, "is_cuda", False):
-            sys.modules["torch"].cuda.synchronize(output.device)
+            torch.cuda.synchronize(output.device)
         elif hasattr(output, "_numpy") and "GPU" in str(getattr(output, "device", "")):
             output._numpy()
     if torch is not None and hasattr(torch, "cuda") and torch.cuda.is_initialized():

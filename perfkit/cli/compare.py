@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import options
+from .exit_codes import INCONCLUSIVE, REGRESSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-REGRESSION, INCONCLUSIVE = 3, 4
 
 
 @click.command(
@@ -21,26 +20,13 @@ REGRESSION, INCONCLUSIVE = 3, 4
 )
 @click.argument("base", type=click.Path(path_type=Path), metavar="A")
 @click.argument("head", type=click.Path(path_type=Path), metavar="B")
-@click.option(
-    "--bound",
-    type=click.FloatRange(min=0),
-    default=1.0,
-    show_default=True,
-    metavar="PERCENT",
-    help="A slowdown must be larger to count.",
-)
+@options.bound
 @click.option(
     "--store",
     metavar="PLACE",
     help="History that tells what the same code differs by (else .perfkit-bench, where there is one).",
 )
-@click.option(
-    "--inconclusive",
-    type=click.Choice(["fail", "pass"]),
-    default="fail",
-    show_default=True,
-    help="What the exit code is where nothing can be told.",
-)
+@options.inconclusive
 @options.json_file
 @options.quiet
 @options.no_color

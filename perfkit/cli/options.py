@@ -20,7 +20,28 @@ quiet = click.option("-q", "--quiet", is_flag=True, help="No card, no progress; 
 verbose = click.option("-v", "--verbose", count=True, help="Everything: all findings, operators, collectors.")
 no_color = click.option("--no-color", is_flag=True, help="No colours (as NO_COLOR does).")
 json_file = click.option("--json", "json_file", metavar="FILE", help="Write the JSON document to FILE (- = stdout).")
+bound = click.option(
+    "--bound",
+    type=click.FloatRange(min=0),
+    default=1.0,
+    show_default=True,
+    metavar="PERCENT",
+    help="A slowdown must surely be larger to count.",
+)
+inconclusive = click.option(
+    "--inconclusive",
+    type=click.Choice(["fail", "pass"]),
+    default="fail",
+    show_default=True,
+    help="What the exit code is where nothing can be told.",
+)
 output = click.option("-o", "--output", metavar="FILE", help="Write the card to FILE instead of stdout.")
+
+
+def max_minutes(text: str) -> Callable[[F], F]:
+    """The time for running pairs; *text* is its line in the help."""
+    limit = click.FloatRange(min=0, min_open=True)
+    return click.option("--max-minutes", type=limit, default=20.0, show_default=True, metavar="M", help=text)
 
 
 def shown(function: F) -> F:

@@ -11,12 +11,12 @@ import click
 
 from ..errors import PerfkitError, UsageError
 from . import options, script
+from .exit_codes import INCONCLUSIVE
 
 if TYPE_CHECKING:
     from ..tune.session import Asked
 
 INTERRUPTED = 130
-INCONCLUSIVE = 4
 DEFAULT_MINUTES = 15.0
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import IO, Any
 
-from .layout import Line, Page, clean, cut, width_of
+from . import columns, units
+from .layout import Line, Page, clean
 from .units import count, seconds, size
 
 Row = dict[str, Any]
@@ -64,19 +65,11 @@ def _table(rows: list[Row], page: Page, headings: tuple[str, ...]) -> None:
         (clean(row["id"]), _time(row["seconds"]["base"]), _time(row["seconds"]["head"]), change(row), row["verdict"])
         for row in rows
     ]
-    widths = [max(width_of(line[column]) for line in [headings, *told]) for column in range(len(headings))]
-    widths[0] = max(12, min(widths[0], page.width - sum(widths[1:]) - 2 * (len(widths) - 1)))
-    page.add((_line(headings, widths), "bold"))
-    for line, row in zip(told, rows, strict=True):
-        text = _line(line, widths)
+    widths = columns.widths([headings, *told], page.width)
+    page.add((columns.line(headings, widths), "bold"))
+    for cells, row in zip(told, rows, strict=True):
+        text = columns.line(cells, widths)
         page.add((text[: -len(row["verdict"])], ""), (row["verdict"], STYLES[row["verdict"]]))
-
-
-def _line(cells: tuple[str, ...], widths: list[int]) -> str:
-    first = "".join(text for text, _ in cut([(cells[0], "")], widths[0]))
-    padded = [first + " " * (widths[0] - width_of(first))]
-    padded += [" " * (width - width_of(cell)) + cell for cell, width in zip(cells[1:-1], widths[1:-1], strict=True)]
-    return "  ".join([*padded, cells[-1]])
 
 
 def _time(value: float | None) -> str:
@@ -88,14 +81,13 @@ def change(row: Row) -> str:
     found = row["change"]
     if found["estimate"] is None:
         return UNSEEN
-    ends = ", ".join("…" if end is None else f"{100 * end:.1f}" for end in (found["low"], found["high"]))
-    return f"{100 * found['estimate']:+.1f} % [{ends}]".replace("-", "−")
+    return units.changed(found["estimate"], found["low"], found["high"])
 
 
 def other_counts(row: Row) -> list[str]:
     """What else a call takes more or less of: ``arithmetic 71.0 MFLOP → 142 MFLOP (+100 %)``."""
     return [
-        f"{each['label']} {_amount(each['base'], each['unit'])} → {_amount(each['head'], each['unit'])} ({_percent(each['change'])})"
+        f"{each['label']} {_amount(each['base'], each['unit'])} → {_amount(each['head'], each['unit'])} ({units.change(each['change'])})"
         for each in row["counts"]
         if each["differs"]
     ]
@@ -103,10 +95,6 @@ def other_counts(row: Row) -> list[str]:
 
 def _amount(value: float, unit: str) -> str:
     return size(value) if unit == "B" else f"{count(value)} {unit}".replace(" FLOP", "FLOP").strip()
-
-
-def _percent(change: float) -> str:
-    return f"{100 * change:+.1f} %".replace("-", "−")
 
 
 def another_answer(row: Row) -> str:

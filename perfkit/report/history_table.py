@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING, Any
 
-from .layout import Line, Page, clean, cut, width_of
+from . import columns, units
+from .layout import Line, Page, clean
 from .units import seconds
 
 if TYPE_CHECKING:
@@ -64,18 +65,10 @@ def _table(rows: Sequence[Row], page: Page, draws: bool) -> None:
         for row in rows
     ]
     headings = HEADINGS if draws else (*HEADINGS[:-1], "")
-    widths = [max(width_of(line[column]) for line in [headings, *told]) for column in range(len(headings))]
-    widths[0] = max(12, min(widths[0], page.width - sum(widths[1:]) - 2 * (len(widths) - 1)))
-    page.add((_line(headings, widths), "bold"))
-    for line in told:
-        page.add((_line(line, widths), ""))
-
-
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    first = "".join(text for text, _ in cut([(cells[0], "")], widths[0]))
-    padded = [first + " " * (widths[0] - width_of(first))]
-    padded += [" " * (width - width_of(cell)) + cell for cell, width in zip(cells[1:-1], widths[1:-1], strict=True)]
-    return "  ".join([*padded, cells[-1]]).rstrip()
+    widths = columns.widths([headings, *told], page.width)
+    page.add((columns.line(headings, widths).rstrip(), "bold"))
+    for cells in told:
+        page.add((columns.line(cells, widths).rstrip(), ""))
 
 
 def _name(row: Row) -> str:
@@ -84,7 +77,7 @@ def _name(row: Row) -> str:
 
 def _latest(row: Row) -> str:
     value = row["points"][-1]["value"]
-    return seconds(value) if row["kind"] == "seconds" else percent(value - 1)
+    return seconds(value) if row["kind"] == "seconds" else units.change(value - 1)
 
 
 def _noise(row: Row) -> str:
@@ -108,7 +101,7 @@ def _change(row: Row, change: Row, page: Page) -> None:
         style = GAIN
     page.add(
         (f"{clean(row['benchmark'].rpartition('::')[2])}: ", "dim"),
-        (f"{percent(change['change'])}{clean(where)} ({change['time'][:10]}): ", ""),
+        (f"{units.change(change['change'])}{clean(where)} ({change['time'][:10]}): ", ""),
         (_verdict(change), style),
     )
     for line in (change["why"] if change["verdict"] else "", ", ".join(change["software"])):
@@ -122,18 +115,13 @@ def _verdict(change: Row) -> str:
     found = change["measured"]
     if found["estimate"] is None:
         return str(change["verdict"])
-    ends = ", ".join("…" if end is None else f"{100 * end:.1f}" for end in (found["low"], found["high"]))
+    told = units.changed(found["estimate"], found["low"], found["high"])
     further = "" if [change["before"], change["after"]] == change["ran"] else _between(change["ran"])
-    return f"{change['verdict']}, {percent(found['estimate'])} [{ends}]{further}".replace("-", "−")
+    return f"{change['verdict']}, {told}{further}"
 
 
 def _between(ran: Sequence[str]) -> str:
     return f", {ran[0][:_SHORT]} to {ran[1][:_SHORT]}"
-
-
-def percent(value: float) -> str:
-    """``+5.1 %``: positive takes longer."""
-    return f"{100 * value:+.1f} %".replace("-", "−")
 
 
 def _notes(document: Row, page: Page) -> None:

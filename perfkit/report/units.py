@@ -56,6 +56,17 @@ def interval(low: float, high: float) -> str:
     return f"{last} %" if first == last else f"{first}–{last} %"
 
 
+def change(value: float) -> str:
+    """``+5.1 %``, with a minus sign: of 0.051."""
+    return f"{100 * value:+.1f} %".replace("-", "−")
+
+
+def changed(value: float, low: float | None, high: float | None) -> str:
+    """``+5.1 % [4.2, 6.0]``; an end that nothing bounds is ``…``."""
+    ends = ", ".join("…" if end is None else f"{100 * end:.1f}" for end in (low, high))
+    return f"{change(value)} [{ends}]".replace("-", "−")
+
+
 def digits(value: float, significant: int) -> str:
     """*value* with that many significant digits, never in powers of ten, no digits after 10 000."""
     if value == 0 or not math.isfinite(value):

@@ -11,8 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scipy.stats import beta
-
+from ...stats import proportion
 from ..session import Plan
 from .gate import Gate
 from .trees import Side
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-LEVEL = 0.95
 UNITS = 200
 FILE = "test_speed.py"
 #: Shorter than a project's own: there are many of them.
@@ -93,7 +91,7 @@ def _false_alarms(rows: list[Row]) -> Row:
     runs = len(rows)
     return {
         "rate": wrong / runs if runs else None,
-        "upper95": float(beta.ppf(LEVEL, wrong + 1, runs - wrong)) if wrong < runs else 1.0,
+        "upper95": proportion.upper(wrong, runs),
         "runs": runs,
         "inconclusive": sum(row["verdict"] == "inconclusive" for row in rows),
         "pairs": sum(row["pairs"] + row["confirming_pairs"] for row in rows) / runs if runs else None,
@@ -105,13 +103,14 @@ def _power(effect: float, rows: list[Row]) -> Row:
     return {
         "effect": effect,
         "rate": found / runs,
-        "lower95": float(beta.ppf(1 - LEVEL, found, runs - found + 1)) if found else 0.0,
+        "lower95": proportion.lower(found, runs),
         "runs": runs,
         "called_same": sum(row["verdict"] == "same" for row in rows),
-        "interval_holds": sum(_holds(row, effect) for row in rows) / runs,
+        "interval_holds": sum(holds(row, effect) for row in rows) / runs,
     }
 
 
-def _holds(row: Row, effect: float) -> bool:
+def holds(row: Row, effect: float) -> bool:
+    """Whether the interval of a row of the gate holds *effect*."""
     low, high = row["change"]["low"], row["change"]["high"]
     return (low is None or low <= effect) and (high is None or effect <= high)

@@ -10,13 +10,12 @@ import click
 
 from ...errors import UsageError
 from .. import options
+from ..exit_codes import REGRESSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ...bench.history.confirm import How
-
-REGRESSION = 3
 
 
 @click.command(
@@ -40,14 +39,7 @@ REGRESSION = 3
     help="Its folder (else .perfkit-bench), or the address of a database, as postgresql://host/name.",
 )
 @click.option("--setup", metavar="COMMAND", help="With --confirm: run in both sources first, as perfkit bench has it.")
-@click.option(
-    "--max-minutes",
-    type=click.FloatRange(min=0, min_open=True),
-    default=20.0,
-    show_default=True,
-    metavar="M",
-    help="With --confirm: for each two commits; no pair is begun that would end later.",
-)
+@options.max_minutes("With --confirm: for each two commits; no pair is begun that would end later.")
 @options.json_file
 @options.quiet
 @options.no_color

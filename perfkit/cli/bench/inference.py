@@ -9,14 +9,13 @@ import click
 
 from ...errors import UsageError
 from .. import options
+from ..exit_codes import INCONCLUSIVE, REGRESSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ...bench.inference import Wanted
     from ...bench.subject import Subject
-
-REGRESSION, INCONCLUSIVE = 3, 4
 
 
 @click.command(

@@ -12,8 +12,8 @@ import click
 
 from ...errors import PerfkitError
 from .. import options
+from ..exit_codes import INCONCLUSIVE, REGRESSION
 
-REGRESSION, INCONCLUSIVE = 3, 4
 #: What can be gated besides time: of `bench.counting.METRICS`, which is imported when it is called.
 GATED = ("flops", "operators", "kernels", "device_peak_bytes", "host_peak_bytes")
 
@@ -30,29 +30,9 @@ GATED = ("flops", "operators", "kernels", "device_peak_bytes", "host_peak_bytes"
     metavar="COMMAND",
     help='Run in both sources, each with an environment of its own: "pip install -e ." (else: this environment, their sources first).',
 )
-@click.option(
-    "--bound",
-    type=click.FloatRange(min=0),
-    default=1.0,
-    show_default=True,
-    metavar="PERCENT",
-    help="A slowdown must surely be larger to count.",
-)
-@click.option(
-    "--max-minutes",
-    type=click.FloatRange(min=0, min_open=True),
-    default=20.0,
-    show_default=True,
-    metavar="M",
-    help="No pair is begun that would end later.",
-)
-@click.option(
-    "--inconclusive",
-    type=click.Choice(["fail", "pass"]),
-    default="fail",
-    show_default=True,
-    help="What the exit code is where nothing can be told.",
-)
+@options.bound
+@options.max_minutes("No pair is begun that would end later.")
+@options.inconclusive
 @click.option(
     "--gate",
     "gated",

@@ -11,12 +11,12 @@ import click
 
 from ...errors import UsageError
 from .. import options
+from ..exit_codes import INCONCLUSIVE
 from ..show import STDOUT, write_json
 
 if TYPE_CHECKING:
     from ...monitor.logs.analysis import LogAnalysis
 
-INCONCLUSIVE = 4
 POLL_S = 0.25
 #: At most this many lines a second are printed while following; what is passed over is counted.
 MAX_LINES_PER_S = 20
