@@ -50,9 +50,9 @@ def render(document: Row, *, width: int = MAX_WIDTH, verb: str = "perfkit bench"
             (row["uncounted"] and f"could not be counted: {row['uncounted']}", "dim"),
         ):
             if told:
-                page.add((f"{clean(row['id'].rpartition('::')[2])}: ", "dim"), (clean(told), style))
+                page.paragraph(clean(f"{row['id'].rpartition('::')[2]}: {told}"), style=style)
     for line in document.get("notes", ()):
-        page.add((clean(line), "yellow"))
+        page.paragraph(clean(line), style="yellow")
     for word, names in (("new", document["new"]), ("gone", document["gone"])):
         if names:
             page.add((f"{word}: ", "dim"), (clean(", ".join(names)), ""))
