@@ -35,7 +35,7 @@ def show(document: Row, stream: IO[str], *, color: bool | None = None, width: in
 def render(document: Row, *, width: int = MAX_WIDTH, draws: bool = True) -> list[Line]:
     """The page as styled lines."""
     page = Page(max(MIN_WIDTH, min(width, MAX_WIDTH)))
-    page.rule("perfkit bench history", f"{document['results']} results")
+    page.rule("perfkit bench history", f"{document['results']} result{'s' * (document['results'] != 1)}")
     for machine, facts in document["machines"].items():
         rows = [row for row in document["series"] if row["machine"] == machine]
         if rows:
@@ -52,7 +52,7 @@ def machine_line(facts: Row) -> str:
     """``AMD EPYC 7B12, 2 cores, 8 GiB``: of a fingerprint what tells machines apart for a person."""
     known = [
         facts.get("cpu"),
-        f"{facts['usable_cores']} cores" if facts.get("usable_cores") else None,
+        f"{facts['usable_cores']:g} cores" if facts.get("usable_cores") else None,
         f"{facts['memory_gib']} GiB" if facts.get("memory_gib") else None,
         facts.get("gpus"),
     ]
