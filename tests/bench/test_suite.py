@@ -298,17 +298,36 @@ def test_no_revision_no_benchmark_and_no_repository_are_said(repository, tmp_pat
         repository.gate()
 
 
-def test_what_grew_is_named_with_its_share_and_its_calls():
-    def row(name, seconds, calls=1.0):
-        return {"kind": "operator", "name": name, "seconds": seconds, "calls": calls}
+def operator(name, seconds, calls=1.0):
+    return {"kind": "operator", "name": name, "seconds": seconds, "calls": calls}
 
-    base = [row("mm", 10.0), row("relu", 1.0), row("copy_", 2.0, 2.0)]
-    head = [row("mm", 10.0), row("relu", 0.5), row("copy_", 5.0, 5.0), row("exp", 1.0)]
-    found = why.causes(base, head)
-    assert [each["name"] for each in found] == ["copy_", "exp"]
-    assert [each["share"] for each in found] == [0.75, 0.25]
-    assert why.told(found) == "copy_ took 75% of what was added (2 → 5 calls), exp 25% of what was added (new)"
-    assert why.causes(head, head) == []
+
+class TestWhy:
+    BASE = (operator("mm", 10.0), operator("relu", 1.0), operator("copy_", 2.0, 2.0))
+
+    def test_what_grew_is_named_with_its_share_and_its_calls(self):
+        head = [operator("mm", 10.0), operator("relu", 0.5), operator("copy_", 5.0, 5.0), operator("exp", 1.0)]
+        found = why.causes([self.BASE], [head], 3.5 / 13)
+        assert [each["name"] for each in found] == ["copy_", "exp"]
+        assert [each["share"] for each in found] == pytest.approx([0.75, 0.25])
+        assert why.told(found) == "copy_ took 75% of what was added (2 → 5 calls), exp 25% of what was added (new)"
+        assert why.causes([head], [head], 0.0) == []
+
+    def test_a_trace_on_slower_cores_does_not_make_every_operator_grow(self):
+        slowed = [operator(row["name"], row["seconds"] * 1.3, row["calls"]) for row in self.BASE]
+        head = [*slowed, operator("erf", 1.3 * 1.3)]
+        (found,) = why.causes([self.BASE], [head], 0.1)
+        assert (found["name"], found["share"]) == ("erf", pytest.approx(1.0))
+        assert found["seconds"] == pytest.approx(1.3)
+
+    def test_what_is_called_as_often_as_before_grew_only_beyond_what_traces_of_a_side_differ_by(self):
+        longer = [operator("mm", 12.0), *self.BASE[1:]]
+        assert why.causes([self.BASE, longer], [longer], 2 / 13) == []
+        (found,) = why.causes([self.BASE, self.BASE], [longer], 2 / 13)
+        assert (found["name"], found["seconds"]) == ("mm", pytest.approx(2.0))
+
+    def test_without_a_trace_of_a_side_nothing_is_named(self):
+        assert why.causes([], [self.BASE], 0.1) == []
 
 
 def wait_for(condition, seconds=60):

@@ -53,6 +53,12 @@ class Benchmark:
         """Whether it was found slower, and fresh pairs have yet to say so too."""
         return self.verdict == "regressed" and not self.is_confirmed
 
+    @property
+    def change(self) -> float:
+        """By how much a call takes longer in head: a fraction of its time, of all pairs; 0.0 without any."""
+        known = [*self.differences, *self.confirming]
+        return math.expm1(hodges_lehmann(known)) if known else 0.0
+
     def take(self, ran: Mapping[str, Ran]) -> None:
         """Add what a pair brought; where a side did not run it, that is the verdict."""
         if any(self.id not in ran[side].benchmarks for side in SIDES):

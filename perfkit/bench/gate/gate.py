@@ -84,13 +84,16 @@ class Gate:
         if not regressed or not self.explains:
             return
         self.say(f"tracing {len(regressed)} on both sides")
-        looks = {side.name: self._looked_at(side, regressed, TRACED) for side in (self.base, self.head)}
+        looks: dict[str, list[pairs.Ran]] = {name: [] for name in SIDES}
+        for side in (self.base, self.head, self.head, self.base):
+            looks[side.name].append(self._looked_at(side, regressed, TRACED))
         for each in regressed:
-            base, head = (looks[side].benchmarks.get(each.id, {}).get(TRACED, []) for side in SIDES)
-            each.causes = why.causes(base, head)
-            each.why = (
-                why.told(each.causes) or reason_in(looks, each.id) or "where it went did not show under a profiler"
+            base, head = (
+                [rows for ran in looks[side] if (rows := ran.benchmarks.get(each.id, {}).get(TRACED))] for side in SIDES
             )
+            each.causes = why.causes(base, head, each.change)
+            failed = reason_in({side: ran[0] for side, ran in looks.items()}, each.id)
+            each.why = why.told(each.causes) or failed or "where it went did not show under a profiler"
 
     def _looked_at(self, side: Side, wanted: Sequence[Benchmark], mode: str) -> pairs.Ran:
         return pairs.looked_at(side, self.words, [each.id for each in wanted], mode, timeout_s=self._patience_s())
