@@ -165,7 +165,7 @@ def score(zoo, cases, only, output):
             continue
         findings, faults = profiles.asked(path)
         failed |= faults
-        rows.append(scoring.row(case.name, case.cause, case.rules, findings, short(known.get(case.name))))
+        rows.append(scoring.row(case.name, case.cause, case.rules, findings, short(known.get(case.name)), case.cure_of))
         print(line(rows[-1]), flush=True)
     for row in traces.scored(only) if zoo.traced else ():
         rows.append(row)

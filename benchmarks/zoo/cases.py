@@ -17,6 +17,8 @@ class Case:
     rules: tuple[str, ...] = ()
     #: What a person would change: (old text, new text), each old text once in the script.
     cure: tuple[tuple[str, str], ...] = ()
+    #: Which of the rules tells what the cure gives; empty: whichever comes first.
+    cure_of: str = ""
     basis: str = "steady"
     #: Cores the script may use, and OMP_NUM_THREADS (None: the framework's own choice).
     cores: int = 1

@@ -12,9 +12,12 @@ ALPHA = 0.2
 MATTERS = 0.05
 
 
-def row(name, cause, rules, findings, measured):
-    """One script's line. *findings*: rule, cause, low, high, in the order told; *measured*: median, low, high or None."""
-    told = next((f for f in findings if f["rule"] in rules), None)
+def row(name, cause, rules, findings, measured, cure_of=""):
+    """One script's line. *findings*: rule, cause, low, high, in the order told; *measured*: median, low, high or None.
+
+    *cure_of*: which of the *rules* tells what was measured; without it the first that did.
+    """
+    told = next((f for f in findings if f["rule"] in ((cure_of,) if cure_of else rules)), None)
     gain = measured["median"] if measured else None
     return {
         "name": name, "cause": cause, "accepted": list(rules), "findings": findings,

@@ -22,6 +22,9 @@ def test_the_first_finding_decides_and_the_accepted_one_is_judged():
     assert (right["right"], right["inside"], right["predicted"]) == (True, True, [0.4, 0.6])
     second = scoring.row("a", "input", ("input",), [LARGE, INPUT], measured(0.7))
     assert (second["right"], second["inside"], second["first"]) == (False, False, "threads")
+    other = scoring.row("a", "input", ("input", LARGE["rule"]), [INPUT, LARGE], measured(0.5), LARGE["rule"])
+    assert other["right"]
+    assert other["predicted"] == [LARGE["low"], LARGE["high"]]
     silent = scoring.row("a", "input", ("input",), [], measured(0.5))
     assert (silent["right"], silent["inside"], silent["first"]) == (False, None, None)
     unmeasured = scoring.row("a", "input", ("input",), [INPUT], None)

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import statistics
 import subprocess
 import sys
 import textwrap
@@ -100,6 +102,29 @@ def test_fit_has_the_steps_that_keras_counts_and_the_results_to_the_bit(keras, t
     assert {fact["name"] for fact in facts(found, "traced")} >= {
         "TensorFlowTrainer._make_function.<locals>.multi_step_on_iterator"
     }
+
+
+def test_steps_and_their_times_are_those_of_keras_own_progress_line(keras):
+    found = keras(
+        """
+        class Slow(keras.callbacks.Callback):
+            def on_train_batch_end(self, batch, logs=None):
+                time.sleep(0.03)
+        model = net()
+        model.compile("adam", loss)
+        model.fit(x, y, batch_size=16, epochs=3, verbose=2, callbacks=[Slow()])
+        """,
+        no_trace=1,
+    )
+    # "21/21 - 1s - 31ms/step - loss: 2.3055": an epoch, in whole milliseconds. (The first begins with tracing.)
+    lines = [(int(count), int(took)) for count, took in re.findall(r"(\d+)/\1 - \d+s - (\d+)ms/step", found.stdout)]
+    assert [count for count, _ in lines] == [21, 21, 21]
+    walls = found.steps()["wall_ns"].to_list()
+    assert len(walls) == 63
+    for epoch, (count, took) in enumerate(lines[1:], 1):
+        ours = walls[epoch * count : (epoch + 1) * count]
+        # Keras' clock stops after the last callback, a step of ours with the function before it.
+        assert statistics.mean(ours) / 1e6 == pytest.approx(took, abs=0.5 + 0.02 * took)
 
 
 def test_several_steps_in_one_execution_are_divided_out(keras):
