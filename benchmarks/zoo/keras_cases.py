@@ -19,7 +19,7 @@ KERAS_CASES = (
     Case(script="keras_exact.py", cause="precision", rules=("floatx",), cure=(('keras.config.set_floatx("float64")\n', ""),), threads=1),
     Case(
         script="keras_examined.py", cause="evaluation", rules=("evaluation",), cure=(("validation_freq=1", "validation_freq=8"),),
-        basis="run", threads=1,
+        threads=1,
     ),
     Case(
         script="keras_cautious.py", cause="checkpoint", rules=("checkpoint",), cure=(("save_freq=10", 'save_freq="epoch"'),), threads=1,

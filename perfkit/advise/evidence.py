@@ -440,6 +440,17 @@ class Evidence(AroundFacts, DeviceFacts):
         return self._last_fact("keras", "Keras was not seen", absent=True)
 
     @lazy
+    def framework(self) -> str:
+        """What computes the steps: torch, tensorflow or jax (of a script that imports several, Keras' backend; else torch)."""
+        if self.keras is not None:
+            return str(self.keras["backend"])
+        if self.torch is not None:
+            return "torch"
+        if self.tensorflow is not None:
+            return "tensorflow"
+        raise Unavailable("neither PyTorch nor TensorFlow was seen")
+
+    @lazy
     def compiled_model(self) -> Row:
         """The largest Keras model of fit, evaluate or predict: class, run_eagerly, jit_compile, steps_per_execution, parameters,
         dtypes, layers (by class), policies, optimizer.

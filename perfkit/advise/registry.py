@@ -37,6 +37,8 @@ class Rule:
     asks: dict[str, bool]
     #: Whether it judges steady steps; not what a script died of before it had any (NEEDS_STEPS = False in its module).
     needs_steps: bool = True
+    #: Frameworks that its cures are for (FRAMEWORKS in its module); empty: any.
+    frameworks: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -78,8 +80,9 @@ def _load(name: str) -> Rule:
     asks = {key: parameter.default is parameter.empty for key, parameter in parameters.items()}
     needs_steps = getattr(module, "NEEDS_STEPS", True)
     return Rule(
-        name=name, manual=inspect.cleandoc(module.__doc__ or ""), check=check, asks=asks, needs_steps=needs_steps
-    )
+        name=name, manual=inspect.cleandoc(module.__doc__ or ""), check=check, asks=asks, needs_steps=needs_steps,
+        frameworks=getattr(module, "FRAMEWORKS", ()),
+    )  # fmt: skip
 
 
 def judge(rule: Rule, evidence: Evidence) -> Finding | str | None:
@@ -89,6 +92,9 @@ def judge(rule: Rule, evidence: Evidence) -> Finding | str | None:
     steady = (evidence.headline or {}).get("steady_count", MIN_STEADY_STEPS)
     if rule.needs_steps and steady < MIN_STEADY_STEPS:
         return f"{steady} steady steps are too few to judge by"
+    # Of an imported trace it may not be known: then it is judged as PyTorch's, as most are.
+    if rule.frameworks and evidence.framework not in (None, *rule.frameworks):
+        return None
     given: dict[str, Any] = {}
     for name, required in rule.asks.items():
         given[name] = evidence if name == WHOLE else getattr(evidence, name)

@@ -57,7 +57,7 @@ def compilations(recording: RankRecording, steps: pl.DataFrame, told: dict[str, 
     """What the compiler did, None when it never worked; *told* is what it says of itself (inside.probes.compiler_facts).
 
     count, seconds, in_steady_count, in_steady_seconds_per_step, around_steady_seconds_per_step (by which the steps with a compilation
-    exceed the others, with what is made ready after it; None where there are too few others), last_step; and, None without *told*,
+    and the first after it exceed the others, with what is made ready in them; None where there are too few others), last_step; and, None without *told*,
     recompiles, graph_breaks, reasons, break_reasons, functions.
     """
     starts, ends = compiling(recording.marks)
@@ -83,13 +83,16 @@ def compilations(recording: RankRecording, steps: pl.DataFrame, told: dict[str, 
 
 
 def _around(rows: NDArray[np.int64], steady: pl.DataFrame) -> float | None:
-    """Seconds per step by which those of the *steady* steps with a compilation (their *rows*) exceed the median of the others."""
+    """Seconds per step by which those of the *steady* steps with a compilation (their *rows*), and the first after each, which finds nothing
+    warm, exceed the lower quartile of the others.
+    """
     seconds = steady["duration_ns"].to_numpy() / 1e9
-    compiled = np.zeros(seconds.size, dtype=bool)
-    compiled[rows] = True
-    if np.count_nonzero(~compiled) < LEAST_OTHERS:
+    touched = np.zeros(seconds.size, dtype=bool)
+    touched[rows] = True
+    touched[np.minimum(rows + 1, seconds.size - 1)] = True
+    if np.count_nonzero(~touched) < LEAST_OTHERS:
         return None
-    return float(np.maximum(0.0, seconds[compiled] - np.median(seconds[~compiled])).sum()) / seconds.size
+    return float(np.maximum(0.0, seconds[touched] - np.quantile(seconds[~touched], 0.25)).sum()) / seconds.size
 
 
 def compiling(raw: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -104,6 +104,18 @@ def test_what_the_steps_with_a_compilation_take_longer_counts_beside_the_compila
     assert found["in_steady_seconds_per_step"] == pytest.approx(0.8 / count)
 
 
+def test_the_first_step_after_a_compilation_finds_nothing_warm(tape):
+    for n in range(60):
+        if n in (30, 45):
+            compile_for(tape, 400)
+        if n in (31, 46):
+            tape.wait(50)
+        tape.train_step()
+    steps = derive(tape)
+    found = compilations(tape, steps, None)
+    assert found["around_steady_seconds_per_step"] == pytest.approx(0.9 / steps["steady"].sum(), rel=0.01)
+
+
 def test_where_all_steps_are_compiled_nobody_knows_what_they_would_take_without(tape):
     for _ in range(20):
         compile_for(tape, 10)

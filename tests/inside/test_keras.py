@@ -99,6 +99,7 @@ def test_fit_has_the_steps_that_keras_counts_and_the_results_to_the_bit(keras, t
     assert compiled["parameters"] == 32 * 64 + 64 + 64 * 10 + 10
     assert facts(found, "tensorflow")[0]["version"].startswith("2.")
     assert facts(found, "keras")[0]["backend"] == "tensorflow"
+    assert Evidence(found.run).framework == "tensorflow"
     assert {fact["name"] for fact in facts(found, "traced")} >= {
         "TensorFlowTrainer._make_function.<locals>.multi_step_on_iterator"
     }
@@ -270,6 +271,7 @@ def test_on_the_torch_backend_data_and_the_parts_of_a_step_can_be_told(keras):
     armed = {name for line in found.run.jsonl("guests.jsonl") for name in line.get("framework", ())}
     assert armed >= {"torch", "keras", "tensorflow"}
     evidence = Evidence(found.run)
+    assert evidence.framework == "torch"
     assert evidence.input_wait["traced"] is False
     assert evidence.input_wait["share"] == next(row["share"] for row in evidence.breakdown if row["name"] == "data")
     assert evidence.faults == {}
@@ -294,6 +296,7 @@ told(other, loss=history.history["loss"])
     steps = found.steps()
     assert len(steps) == 33 + 10
     assert facts(found, "keras")[0]["backend"] == "jax"
+    assert Evidence(found.run).framework == "jax"
     assert steps["samples"].to_list()[-10:] == [32] * 10
     assert sum(steps["samples"]) == 3 * 330 + 320
     slept = steps[-10:]

@@ -13,6 +13,8 @@ to 31.6), so confidence is medium where transformer-like work is seen and low fo
 has been measured. Products with odd dimensions in 16 bit are padded by it as well (see the alignment rule), which counts
 at the high end.
 
+TensorFlow's cure is XLA (``jit_compile=True``); what that gives was not measured on a GPU, so confidence is low there.
+
 It is silent when the trace shows compiled kernels, when the device waits for its launches (there compiling alone made
 things worse: an MLP of tiny kernels took 13.0 ms instead of 10.0), and on CPUs.
 """
@@ -39,6 +41,9 @@ PADDED_BY_COMPILING = 2 / 3
 # With a larger part of the busy time in convolutions than this it is a convolution network.
 CONVOLUTION_NETWORK = 0.10
 LINK = "https://pytorch.org/docs/stable/generated/torch.compile.html"
+LINK_XLA = "https://www.tensorflow.org/xla/tutorials/jit_compile"
+#: (JAX fuses whatever it compiles.)
+FRAMEWORKS = ("torch", "tensorflow")
 
 Row = dict[str, Any]
 
@@ -52,10 +57,14 @@ def check(
     busy_share: float,
     breakdown: list[Row] | None = None,
     model: Row | None = None,
+    framework: str | None = None,
+    compiled_model: Row | None = None,
 ) -> Finding | None:
     """Judge whether small kernels are worth fusing."""
-    if gpu.kind not in ("cuda", "rocm") or busy_share < MIN_BUSY or (model or {}).get("compiled"):
+    is_compiled_already = (model or {}).get("compiled") or (compiled_model or {}).get("jit_compile")
+    if gpu.kind not in ("cuda", "rocm") or busy_share < MIN_BUSY or is_compiled_already:
         return None
+    by_xla = framework == "tensorflow"
     elementwise = busy_share * sum(row["share"] for row in kernels if row["kind"] == "elementwise")
     if elementwise < MIN_ELEMENTWISE or is_compiled(kernels, host_operators):
         return None
@@ -74,12 +83,16 @@ def check(
             "device busy": percent(busy_share),
         },
         saves=gain,
-        confidence="low" if convolutions > CONVOLUTION_NETWORK else "medium",
-        fix=Fix(name="compile"),
-        how="model = torch.compile(model)",
-        links=[LINK],
+        confidence="low" if by_xla or convolutions > CONVOLUTION_NETWORK else "medium",
+        fix=Fix(name="jit-compile" if by_xla else "compile") if compiled_model or not by_xla else None,
+        how=_how(compiled_model) if by_xla else "model = torch.compile(model)",
+        links=[LINK_XLA if by_xla else LINK],
         takes={"device": 1.0},
     )
+
+
+def _how(compiled_model: Row | None) -> str:
+    return "model.compile(..., jit_compile=True)" if compiled_model else "@tf.function(jit_compile=True)"
 
 
 def _padding_s(kernels: list[Row], replay: Replay) -> float:

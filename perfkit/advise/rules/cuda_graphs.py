@@ -36,6 +36,8 @@ BUSY_AT_MOST = (0.98, 0.85)
 MIN_SAVES = 0.10
 LINK = "https://pytorch.org/docs/stable/generated/torch.compile.html"
 
+#: Its cures are PyTorch's.
+FRAMEWORKS = ("torch",)
 Row = dict[str, Any]
 
 

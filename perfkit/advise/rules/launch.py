@@ -58,6 +58,8 @@ def check(
     largest_batch: Row | None = None,
     hotspots: list[Row] | None = None,
     device_spec: Row | None = None,
+    framework: str | None = None,
+    batches: Row | None = None,
 ) -> Finding | None:
     """Judge whether the device has enough to do."""
     dilation = trace.dilation_estimate if trace else None
@@ -70,7 +72,9 @@ def check(
     gain = seen.saves(lambda before: before.larger_batch(times, peak_s=peak_s))
     if times < 2 or gain.low < MIN_SAVES:
         return None
-    size = (loader or {}).get("batch_size") or (largest_batch or {}).get("batch")
+    is_keras = batches is not None and framework in ("tensorflow", "jax")
+    size = (batches if is_keras else loader or {}).get("batch_size") or (largest_batch or {}).get("batch")
+    size = size if size and size > 0 else None  # Keras does not know it of a PyDataset: -1
     return Finding(
         rule="launch",
         cause="launch",
@@ -83,8 +87,10 @@ def check(
         },
         saves=gain,
         confidence="high" if seen.idle >= 0.5 and not dilation else "medium",
-        fix=Fix(name="batch-size", parameters={"batch_size": size * times}) if size else None,
-        how=_how(times, size),
+        fix=Fix(name="fit-batch-size" if is_keras else "batch-size", parameters={"batch_size": size * times})
+        if size
+        else None,
+        how=_how("model.fit" if is_keras else "DataLoader", times, size),
         links=[LINK],
         takes={"launch": 1.0},
         alternatives=ALTERNATIVES,
@@ -113,6 +119,6 @@ def _larger(times: int, size: int | None) -> str:
     return f"a batch of {size * times} instead of {size}" if size else f"{times} times the batch"
 
 
-def _how(times: int, size: int | None) -> str:
+def _how(where: str, times: int, size: int | None) -> str:
     batch = f"batch_size={size * times}" if size else f"batch_size={times} * batch_size"
-    return f"DataLoader(..., {batch})\n# in training, scale the learning rate with it; in serving, gather requests"
+    return f"{where}(..., {batch})\n# in training, scale the learning rate with it; in serving, gather requests"

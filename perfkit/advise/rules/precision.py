@@ -17,6 +17,8 @@ operators that count must take 0.1 ms or more each, and training through the CPU
 its backward is seven times slower in bfloat16 (measured: a small GPT's step became 12-18 % longer). Convolutions of
 one channel in or out, depthwise ones among them, do not count: they gain nothing or lose.
 
+Of Keras on TensorFlow or JAX the cure is the policy ``mixed_bfloat16``. It was not measured on a GPU: confidence is low there.
+
 How the gain is told. The step is replayed with matrix kernels faster by factors set wide around what two models on an
 H100 showed, all other kernels between 20 % shorter (half the bytes) and 20 % longer (casts), and never shorter than
 what the host needs to launch it, as its trace tells.
@@ -27,6 +29,7 @@ show it, whatever the settings say, autocast included; and so do parameters in 1
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ...analyze.formats import MATRIX_KINDS
@@ -68,6 +71,7 @@ CPU_MATRIX = ("matmul", "convolution", "attention")
 MIN_CHANNELS = 2
 NOT_CAST = ("bfloat16", '["double"')
 AMP_LINK = "https://pytorch.org/docs/stable/amp.html"
+POLICY_LINK = "https://keras.io/api/mixed_precision/policy/"
 
 Row = dict[str, Any]
 
@@ -85,6 +89,8 @@ def check(
     breakdown: list[Row] | None = None,
     hotspots: list[Row] | None = None,
     device_spec: Row | None = None,
+    framework: str | None = None,
+    keras: Row | None = None,
 ) -> Finding | None:
     """Judge the number formats of matrix products."""
     if not step_s or _is_low_precision(model):
@@ -95,7 +101,10 @@ def check(
         return None
     replay = of_step(step_s, kernels, host_operators, device_breakdown or [], breakdown)
     least_s = flops_seconds(hotspots, device_spec, "bf16")
-    return _on_gpu(gpu, kernels, replay, step_s, busy_share, least_s)
+    found = _on_gpu(gpu, kernels, replay, step_s, busy_share, least_s)
+    if found is None or framework in (None, "torch"):
+        return found
+    return _by_policy(found) if keras is not None else None
 
 
 def _is_low_precision(model: Row | None) -> bool:
@@ -132,6 +141,18 @@ def _on_gpu(
         links=[AMP_LINK],
         takes={"matrix": 1.0},
         alternatives=ALTERNATIVES,
+    )
+
+
+def _by_policy(found: Finding) -> Finding:
+    """The same of Keras on TensorFlow or JAX: layers compute in 16 bit under a policy, and their variables stay as they are."""
+    return replace(
+        found,
+        title="Compute in bfloat16 under a policy of Keras",
+        confidence="low",
+        fix=Fix(name="mixed-precision", parameters={"dtype": "bfloat16"}),
+        how='keras.config.set_dtype_policy("mixed_bfloat16")   # before the model is made',
+        links=[POLICY_LINK],
     )
 
 

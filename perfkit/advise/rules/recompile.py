@@ -9,8 +9,8 @@ Cures, by what the compiler says of the reason: a size that changes wants ``torc
 to be kept out of the compiled function.
 
 How the gain is told. What the compilations took in the steady steps goes, less up to a quarter: one more compilation may be needed,
-and code for any size is slower than code for one. At most it is what the steps with a compilation take longer than those without: what was
-compiled is made ready when it first runs. Compilations that end with the warm-up are the price of
+and code for any size is slower than code for one. At most it is what the steps with a compilation, and the first after each,
+take longer than the quick ones of the others: what was compiled is made ready when it first runs. Compilations that end with the warm-up are the price of
 torch.compile and no finding.
 
 A ``tf.function`` is traced anew for each new shape, type and Python number in its arguments, and the graph is made ready each time. Cures there: an

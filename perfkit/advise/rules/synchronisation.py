@@ -25,6 +25,8 @@ MIN_SHARE = 0.05
 GONE = (1.0, 0.4)
 LINK = "https://pytorch.org/tutorials/recipes/recipes/tuning_guide.html#avoid-unnecessary-cpu-gpu-synchronization"
 
+#: Its cures are PyTorch's.
+FRAMEWORKS = ("torch",)
 Row = dict[str, Any]
 
 

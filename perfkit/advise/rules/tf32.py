@@ -41,6 +41,8 @@ POOLS = ("matmul fp32", "convolution fp32")
 ALTERNATIVES = "number format"
 LINK = "https://pytorch.org/docs/stable/notes/cuda.html#tensorfloat-32-tf32-on-ampere-and-later-devices"
 
+#: Its cures are PyTorch's.
+FRAMEWORKS = ("torch",)
 Row = dict[str, Any]
 
 

@@ -30,6 +30,8 @@ PINNED_BYTES_PER_S = (50e9, 12e9)
 UNBLOCKED = (1.0, 0.6)
 LINK = "https://pytorch.org/tutorials/intermediate/pinmem_nonblock.html"
 
+#: Its cures are PyTorch's.
+FRAMEWORKS = ("torch",)
 Row = dict[str, Any]
 
 

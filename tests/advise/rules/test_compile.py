@@ -19,6 +19,16 @@ def test_compiled_kernels_show_that_the_cure_is_applied(ask, gpu_step):
     assert ask("compile", **gpu_step({**BUSY, "triton": 0.04}, {})) is None
 
 
+def test_of_tensorflow_xla_is_the_cure_and_jax_has_it(ask, gpu_step):
+    said = ask("compile", **gpu_step(BUSY, {}), framework="tensorflow", compiled_model={"jit_compile": False})
+    assert (said.how, said.fix.name, said.confidence) == ("model.compile(..., jit_compile=True)", "jit-compile", "low")
+    loop = ask("compile", **gpu_step(BUSY, {}), framework="tensorflow")
+    assert (loop.how, loop.fix) == ("@tf.function(jit_compile=True)", None)
+    compiled = ask("compile", **gpu_step(BUSY, {}), framework="tensorflow", compiled_model={"jit_compile": True})
+    assert compiled is None
+    assert ask("compile", **gpu_step(BUSY, {}), framework="jax") is None
+
+
 def test_a_compiled_model_is_the_cure_applied(ask, gpu_step):
     assert ask("compile", **gpu_step(BUSY, {}), model={"compiled": True}) is None
 

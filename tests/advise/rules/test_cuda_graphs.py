@@ -14,6 +14,12 @@ def test_it_speaks_for_a_step_of_tiny_kernels(ask, gpu_step):
     assert said.fix.parameters == {"mode": "reduce-overhead"}
 
 
+@pytest.mark.parametrize("framework", ["tensorflow", "jax"])
+def test_its_cure_is_pytorchs(ask, gpu_step, framework):
+    assert ask("cuda_graphs", **gpu_step({"fp32": 0.02}, WAITS), framework="torch") is not None
+    assert ask("cuda_graphs", **gpu_step({"fp32": 0.02}, WAITS), framework=framework) is None
+
+
 def test_the_work_itself_remains(ask, gpu_step):
     """45 ms of work, during 98 % of what is left of the step at best and 85 % at worst."""
     saves = ask("cuda_graphs", **gpu_step({"fp32": 0.045}, {"launch": 0.055})).saves

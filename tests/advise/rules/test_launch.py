@@ -26,6 +26,15 @@ def test_it_asks_for_no_more_than_fits(ask, gpu_step):
     assert ask("launch", **gpu_step({"bf16": 0.02}, WAITS), largest_batch={**fits, "low": 100}) is None
 
 
+def test_of_keras_it_is_fits_own_batch(ask, gpu_step):
+    facts = gpu_step({"bf16": 0.026}, {"launch": 0.058}) | {"framework": "tensorflow"}
+    said = ask("launch", **facts, batches={"batch_size": 64})
+    assert (said.fix.name, said.fix.parameters) == ("fit-batch-size", {"batch_size": 256})
+    assert said.how.startswith("model.fit(..., batch_size=256)")
+    unknown = ask("launch", **facts, batches={"batch_size": -1})
+    assert unknown.fix is None and unknown.how.startswith("model.fit(..., batch_size=4 * batch_size)")
+
+
 def test_not_for_a_busy_device(ask, gpu_step):
     """Measured: two to four times the batch gave 5 to 15 % there."""
     assert ask("launch", **gpu_step({"bf16": 0.09}, {"launch": 0.01})) is None

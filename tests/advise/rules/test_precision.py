@@ -13,6 +13,15 @@ def test_it_speaks_for_16_bit_where_tf32_is_on_and_the_device_the_limit(ask, gpu
     assert said.fix.name == "autocast" and 0.05 < said.saves.low < said.saves.high < 0.5
 
 
+def test_of_keras_a_policy_is_the_cure_and_a_loop_without_keras_has_none(ask, gpu_step):
+    facts = gpu_step(BUSY, {})
+    said = ask("precision", **facts, framework="tensorflow", keras={"policy": "float32"})
+    assert (said.fix.name, said.confidence) == ("mixed-precision", "low")
+    assert "mixed_bfloat16" in said.how and "torch" not in said.how
+    assert said.saves == ask("precision", **facts, torch=TORCH).saves
+    assert ask("precision", **facts, framework="tensorflow") is None
+
+
 def test_beside_tf32_it_speaks_only_where_16_bit_gives_clearly_more(ask, gpu_step):
     facts = gpu_step({"fp32": 0.09, "elementwise": 0.01}, {}, launching=0.005)
     assert ask("precision", **facts, torch=TORCH).alternatives == ask("tf32", **facts, torch=TORCH).alternatives
