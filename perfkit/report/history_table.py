@@ -18,7 +18,7 @@ HEADINGS = ("benchmark", "points", "latest", "noise", "history")
 BARS = "▁▂▃▄▅▆▇█"
 #: Points that are drawn, the newest, and the least range that they are drawn in: noise is not to look like mountains.
 DRAWN, LEAST_RANGE = 24, 0.1
-STYLES = {"confirmed": "bold red", "not confirmed": "dim", "inconclusive": "yellow"}
+STYLES = {"confirmed": "bold red", "not confirmed": "dim", "inconclusive": "yellow", "accepted": "dim"}
 GAIN = "green"
 UNSEEN = "–"
 _SHORT = 8

@@ -436,6 +436,28 @@ class TestConfirm:
         assert self.confirmed(place)[1] == [change]
         assert ran == [(24, 25)]
 
+    def test_a_slowdown_that_is_accepted_stays_so_and_the_next_one_is_told(self, place, monkeypatch):
+        filled(place, noisy(40, change_at=25))
+        ran = self.gate(monkeypatch, lambda number: 1.0 + 0.08 * (number >= 25))
+        made, _ = self.confirmed(place)
+        assert document.slowed(made)
+        with store.opened(str(place)) as history:
+            for part, reason, why in (("", " ", "wants to know why"), ("other", "exact now", "nothing to accept")):
+                with pytest.raises(UsageError, match=why):
+                    document.accept_all(history, part, reason)
+            assert document.accept_all(history, "work", "exact now") == [NAME]
+        (place / "index.sqlite").unlink()
+        made, (change,) = self.confirmed(place, again=True)
+        assert (change["verdict"], change["why"]) == ("accepted", "exact now")
+        assert change["measured"]["estimate"] == pytest.approx(0.08)
+        assert document.slowed(made) == []
+        assert ran == [(24, 25)]
+        filled(place, [*noisy(40, change_at=25), *noisy(20, seed=1, change_at=0, by=1.3)])
+        self.gate(monkeypatch, lambda number: 1.0 + 0.08 * (number >= 25) + 0.22 * (number >= 40))
+        made, changes = self.confirmed(place)
+        assert [change["verdict"] for change in changes] == ["accepted", "confirmed"]
+        assert document.slowed(made)
+
     def test_a_gain_is_run_the_other_way_round_and_is_no_slowdown(self, place, monkeypatch):
         filled(place, noisy(40, change_at=25, by=0.8))
         ran = self.gate(monkeypatch, lambda number: 1.0 - 0.2 * (number >= 25))

@@ -9,6 +9,7 @@ import pytest
 
 from perfkit.bench.gate import selftest
 from perfkit.cli.bench.selftest import told
+from perfkit.stats.gate import Rule
 
 ACTION = Path(__file__).parents[2] / ".github" / "actions" / "bench" / "action.yml"
 
@@ -26,9 +27,17 @@ def test_false_alarms_have_an_upper_bound_and_power_a_lower_one():
     assert (power["rate"], power["called_same"], power["interval_holds"]) == (0.9, 1, 0.9)
     assert power["lower95"] == pytest.approx(0.606, abs=0.001)  # Clopper and Pearson's for 9 of 10
     assert selftest._power(0.05, [row("same", 0.0, 0.02)])["lower95"] == 0.0
-    lines = told({"false_alarm": found, "power": [power]})
+    lines = told({"false_alarm": found, "power": [power], "cut_short": 0})
     assert lines[0].startswith("no change: called changed in 0% of 59 (no more than 5.0%, 95 %), left open 1")
     assert lines[1].startswith("+5%: found in 90% of 10 (no less than 61%, 95 %), called the same 1")
+
+
+def test_that_time_was_up_is_said():
+    rows = [row("inconclusive", -0.1, 0.1, pairs=32), row("inconclusive", -0.1, 0.1, pairs=9), row("same", 0.0, 0.01)]
+    assert selftest._cut_short(rows, Rule()) == 1
+    found, power = selftest._false_alarms(rows), []
+    *_, last = told({"false_alarm": found, "power": power, "cut_short": 1, "benchmarks": rows})
+    assert last == "time was up before 1 of 3 had all their pairs: give it more --minutes"
 
 
 @pytest.fixture

@@ -73,7 +73,8 @@ def check(
     if times < 2 or gain.low < MIN_SAVES:
         return None
     is_keras = batches is not None and framework in ("tensorflow", "jax")
-    size = (batches if is_keras else loader or {}).get("batch_size") or (largest_batch or {}).get("batch")
+    fed = (batches if is_keras else loader) or {}
+    size = fed.get("batch_size") or (largest_batch or {}).get("batch")
     size = size if size and size > 0 else None  # Keras does not know it of a PyDataset: -1
     return Finding(
         rule="launch",

@@ -61,6 +61,7 @@ def selftest(
     return {
         "false_alarm": _false_alarms(by_effect.pop(0.0, [])),
         "power": [_power(effect, found) for effect, found in by_effect.items()],
+        "cut_short": _cut_short(rows, rule),
         "benchmarks": rows,
     }
 
@@ -84,6 +85,11 @@ def _side(name: str, place: Path, units: list[int], ids: list[str]) -> Side:
     # One thread: with more, what is measured is who else is on the cores.
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     return Side(name=name, label=name, revision=None, folder=folder, environment=environment)
+
+
+def _cut_short(rows: list[Row], rule: Rule) -> int:
+    """How many more pairs might have decided: a gate with more time has other rates."""
+    return sum(row["verdict"] == "inconclusive" and row["pairs"] < max(rule.looks) for row in rows)
 
 
 def _false_alarms(rows: list[Row]) -> Row:

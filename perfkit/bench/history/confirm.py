@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from ...stats.gate import Rule
 from ..gate import trees
 from ..gate.gate import Gate
 from ..session import Plan
-from .reading import Confirmation
+from .reading import SCHEMA_VERSION, Confirmation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -77,6 +77,20 @@ def confirm(change: Change, series: Series, history: History, how: How) -> Confi
     whole = {**document, "confirms": asdict(found)}
     history.keep(json.dumps(whole, indent=1).encode(), f"confirmation of {series.benchmark}", datetime.now(UTC))
     return found
+
+
+def accept(found: Confirmation, reason: str, history: History) -> None:
+    """Keep in *history* that a confirmed slowdown is to stay, and why."""
+    now = datetime.now(UTC)
+    said = {
+        "schema_version": SCHEMA_VERSION,
+        "measured": now.isoformat(),
+        "base": {"label": found.before[:12], "revision": found.before},
+        "head": {"label": found.after[:12], "revision": found.after},
+        "benchmarks": [],
+        "confirms": asdict(replace(found, verdict="accepted", why=reason)),
+    }
+    history.keep(json.dumps(said, indent=1).encode(), f"acceptance of {found.benchmark}", now)
 
 
 def _wide(change: Change, series: Series) -> tuple[int, int]:

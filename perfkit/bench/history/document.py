@@ -58,6 +58,25 @@ def _confirmed(change: Change, series: Series, history: History, how: confirm.Ho
     return confirm.confirm(change, series, history, how)
 
 
+def accept_all(history: History, part: str, reason: str) -> list[str]:
+    """Accept the slowdowns that `slowed` names, of benchmarks whose id holds *part*; the benchmarks of them.
+
+    Raises UsageError where there is none, or no *reason*.
+    """
+    if not reason.strip():
+        raise UsageError("--accept wants to know why: --accept 'the tokenizer is exact now'")
+    confirmations, accepted = history.index.confirmations(), []
+    for series in current(history, part):
+        newest = series.changes[-1] if series.changes else None
+        said = confirm.said_of(newest, series, confirmations) if newest is not None else None
+        if said is not None and said.slower and said.verdict == "confirmed":
+            confirm.accept(said, reason.strip(), history)
+            accepted.append(series.benchmark)
+    if not accepted:
+        raise UsageError("nothing to accept: of no series the newest change is a confirmed slowdown")
+    return accepted
+
+
 def compose(history: History, part: str, problems: Sequence[str] = ()) -> Row:
     """The document; *problems* are what `confirm_all` could not run."""
     results, confirmations = history.index.results(), history.index.confirmations()

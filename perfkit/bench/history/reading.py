@@ -14,7 +14,8 @@ import msgspec
 from ...errors import NewerSchema, UsageError
 
 Kind = Literal["seconds", "ratio"]
-Verdict = Literal["confirmed", "not confirmed", "inconclusive"]
+#: What is said of a change point; "accepted": confirmed as a slowdown, which somebody means to live with.
+Verdict = Literal["confirmed", "not confirmed", "inconclusive", "accepted"]
 
 #: Of both formats; a newer one may mean other things by the same names.
 SCHEMA_VERSION = 1
@@ -36,7 +37,7 @@ class Value:
 
 @dataclass(frozen=True, kw_only=True)
 class Confirmation:
-    """What the gate said of a change point when it ran the commits on its sides."""
+    """What the gate said of a change point when it ran the commits on its sides, or a person of what it had said."""
 
     benchmark: str
     #: Key of the machine of the series that the change point is in (`machine_key`).
@@ -71,7 +72,7 @@ class Result:
     #: Versions by name.
     software: dict[str, str]
     values: tuple[Value, ...]
-    #: Of a gate that was run to confirm a change point, which has no values then.
+    #: Of a gate that was run to confirm a change point, and of one that was accepted: they have no values.
     confirmation: Confirmation | None = None
 
     @property

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.command(
     "history",
-    epilog="Exit codes: 0; 3 when the newest change of any series that is shown is a slowdown and was confirmed (until another change is found behind it).",
+    epilog="Exit codes: 0; 3 when the newest change of any series that is shown is a slowdown and was confirmed (until it is accepted, or another change is found behind it).",
 )
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE]...")
 @click.option(
@@ -32,6 +32,11 @@ if TYPE_CHECKING:
     "--confirm", is_flag=True, help="Run the commits around each new change again, in pairs (in their repository)."
 )
 @click.option("--again", is_flag=True, help="With --confirm: what was inconclusive too.")
+@click.option(
+    "--accept",
+    metavar="WHY",
+    help="The confirmed slowdowns that are shown are to stay: exit code 0 again, the reason told with them.",
+)
 @click.option("-k", "--benchmark", metavar="TEXT", default="", help="Only benchmarks whose id holds it.")
 @click.option(
     "--store",
@@ -65,6 +70,9 @@ def command(files: tuple[Path, ...], **given: Any) -> int:
         problems: list[str] = []
         if given["confirm"]:
             problems = document.confirm_all(history, given["benchmark"], _how(given, say), again=given["again"])
+        if given["accept"] is not None:
+            for benchmark in document.accept_all(history, given["benchmark"], given["accept"]):
+                say(f"{benchmark}: accepted")
         made = document.compose(history, given["benchmark"], problems)
     color = False if given["no_color"] else None
     saying.show(made, given, lambda stream: history_table.show(made, stream, color=color))

@@ -63,4 +63,8 @@ def told(document: dict[str, Any]) -> list[str]:
         f"called the same {found['called_same']}; the interval held it in {found['interval_holds']:.0%}"
         for found in document["power"]
     ]
+    if cut := document["cut_short"]:
+        lines.append(
+            f"time was up before {cut} of {len(document['benchmarks'])} had all their pairs: give it more --minutes"
+        )
     return lines
