@@ -441,14 +441,13 @@ class Evidence(AroundFacts, DeviceFacts):
 
     @lazy
     def framework(self) -> str:
-        """What computes the steps: torch, tensorflow or jax (of a script that imports several, Keras' backend; else torch)."""
-        if self.keras is not None:
+        """What computes the steps: torch, tensorflow or jax. That one is imported says little: TensorBoard's writer for torch imports TensorFlow."""
+        if self.keras is not None and self.compiled_model is not None:
             return str(self.keras["backend"])
-        if self.torch is not None:
+        if self.model is not None or self.tensorflow is None:
+            self.need("torch")
             return "torch"
-        if self.tensorflow is not None:
-            return "tensorflow"
-        raise Unavailable("neither PyTorch nor TensorFlow was seen")
+        return "tensorflow"
 
     @lazy
     def compiled_model(self) -> Row:

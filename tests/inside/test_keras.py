@@ -277,6 +277,28 @@ def test_on_the_torch_backend_data_and_the_parts_of_a_step_can_be_told(keras):
     assert evidence.faults == {}
 
 
+def test_a_script_of_torch_that_imports_tensorflow_is_torchs(record):
+    """As TensorBoard's writer does, and what loads other people's models."""
+    found = record(
+        """
+        import keras, tensorflow
+        model = net()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for x, y in DataLoader(data(), 16):
+            optimizer.zero_grad()
+            lossf(model(x), y).backward()
+            optimizer.step()
+        """,
+        environment=QUIET,
+        no_trace=1,
+    )
+    assert facts(found, "tensorflow")
+    assert facts(found, "keras")
+    evidence = Evidence(found.run)
+    assert evidence.headline["count"] == 20
+    assert evidence.framework == "torch"
+
+
 def test_on_the_jax_backend_the_function_asks_for_each_batch_itself(keras):
     pytest.importorskip("jax")
     script = (

@@ -80,6 +80,8 @@ def accept_all(history: History, part: str, reason: str) -> list[str]:
 def compose(history: History, part: str, problems: Sequence[str] = ()) -> Row:
     """The document; *problems* are what `confirm_all` could not run."""
     results, confirmations = history.index.results(), history.index.confirmations()
+    shown = current(history, part)
+    used = {series.machine for series in shown}
     return {
         "schema_version": 1,
         "store": history.index.told,
@@ -88,8 +90,8 @@ def compose(history: History, part: str, problems: Sequence[str] = ()) -> Row:
         "least_points": LEAST,
         "notes": history.notes,
         "problems": list(problems),
-        "machines": {row["machine"]: row["fingerprint"] for row in results},
-        "series": [_series_row(series, confirmations) for series in current(history, part)],
+        "machines": {row["machine"]: row["fingerprint"] for row in results if row["machine"] in used},
+        "series": [_series_row(series, confirmations) for series in shown],
     }
 
 
