@@ -449,6 +449,7 @@ class TestConfirm:
         (place / "index.sqlite").unlink()
         made, (change,) = self.confirmed(place, again=True)
         assert (change["verdict"], change["why"]) == ("accepted", "exact now")
+        assert made["results"] == 40
         assert change["measured"]["estimate"] == pytest.approx(0.08)
         assert document.slowed(made) == []
         assert ran == [(24, 25)]
