@@ -54,10 +54,14 @@ class Benchmark:
         return self.verdict == "regressed" and not self.is_confirmed
 
     @property
+    def known(self) -> list[float]:
+        """`differences` of all pairs."""
+        return [*self.differences, *self.confirming]
+
+    @property
     def change(self) -> float:
         """By how much a call takes longer in head: a fraction of its time, of all pairs; 0.0 without any."""
-        known = [*self.differences, *self.confirming]
-        return math.expm1(hodges_lehmann(known)) if known else 0.0
+        return math.expm1(hodges_lehmann(self.known)) if self.known else 0.0
 
     def take(self, ran: Mapping[str, Ran]) -> None:
         """Add what a pair brought; where a side did not run it, that is the verdict."""
@@ -103,10 +107,9 @@ class Benchmark:
 
     def row(self, rule: rules.Rule) -> Row:
         """As the document has it."""
-        known = [*self.differences, *self.confirming]
         change: dict[str, float | None] = {"low": None, "high": None, "estimate": None}
-        if known:
-            shown = rules.judged(known, rule, 0.0)
+        if self.known:
+            shown = rules.judged(self.known, rule, 0.0)
             change = {"low": shown.low, "high": shown.high, "estimate": shown.change}
         return {
             "id": self.id,
