@@ -63,14 +63,34 @@ def kernel_flops(events: Events, work: Launches, labels: Any, inside: Any) -> An
     """FLOPs of each piece of work that is *inside*: those of its operator call, shared by time among the matrix
     kernels that the call launched. NaN for all other work.
     """
+    return _shared(events, work, inside, _is_matrix(labels[inside]), call_flops)
+
+
+def kernel_bytes(events: Events, work: Launches, labels: Any, inside: Any) -> Any:
+    """Bytes that each piece of work *inside* moves at least: those of its operator call, shared by time among its matrix kernels,
+    or among all of its kernels where it has none. NaN where its inputs do not tell.
+    """
+    matrix = _is_matrix(labels[inside])
+    found = _shared(events, work, inside, matrix, call_bytes)
+    operators = work.operator[inside]
+    plain = ~np.isin(operators, operators[matrix])
+    return np.where(plain, _shared(events, work, inside, plain, call_bytes), found)
+
+
+def _is_matrix(labels: Any) -> Any:
+    return np.isin(labels, [classes.BUSY.index(kind) for kind in MATRIX_KINDS])
+
+
+def _shared(events: Events, work: Launches, inside: Any, among: Any, count: Any) -> Any:
+    """*count* of each operator call, shared by time over those pieces *among* what is *inside* that it launched; NaN for others."""
     operators, spent = work.operator[inside], (work.end_ns - work.start_ns)[inside].astype(np.float64)
-    matrix = np.isin(labels[inside], [classes.BUSY.index(kind) for kind in MATRIX_KINDS]) & (operators >= 0)
+    among = among & (operators >= 0)
     found = np.full(len(operators), np.nan)
-    if not matrix.any():
+    if not among.any():
         return found
-    calls, where = np.unique(operators[matrix], return_inverse=True)
-    total = np.maximum(np.bincount(where, weights=spent[matrix]), 1.0)
-    found[matrix] = call_flops(events, calls)[where] * spent[matrix] / total[where]
+    calls, where = np.unique(operators[among], return_inverse=True)
+    total = np.maximum(np.bincount(where, weights=spent[among]), 1.0)
+    found[among] = count(events, calls)[where] * spent[among] / total[where]
     return found
 
 

@@ -67,7 +67,7 @@ STEPS = _table(
 )  # fmt: skip
 
 EVENTS = _table(
-    "events", 2, ("1: first", "2: constants"),
+    "events", 3, ("1: first", "2: constants", "3: how a kernel was launched"),
     ("ts_ns", "Int64", "ns", "start, from the trace's own zero (base_time_ns in the trace's metadata)"),
     ("dur_ns", "Int64", "ns", "duration, 0 for instants"),
     ("category", "Categorical", "", "cpu_op, kernel, gpu_memcpy, cuda_runtime … as the trace says"),
@@ -84,6 +84,10 @@ EVENTS = _table(
     ("dtypes", "Categorical", "", "input types; null without"),
     ("constants", "Categorical", "", "inputs that are no tensors, of convolutions only; null without"),
     ("bytes", "Int64", "bytes", "of a copy or allocation; -1 without"),
+    ("blocks", "Int64", "", "of a kernel's grid; -1 without"),
+    ("threads", "Int64", "", "of each of its blocks; -1 without"),
+    ("registers", "Int64", "", "of each of its threads; -1 without"),
+    ("shared_bytes", "Int64", "bytes", "of shared memory for each of its blocks; -1 without"),
     ("python_id", "Int64", "", "of a Python frame; -1 without"),
     ("python_parent", "Int64", "", "parent frame's id; -1 without"),
 )  # fmt: skip

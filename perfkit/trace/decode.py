@@ -33,6 +33,10 @@ class Args(msgspec.Struct, frozen=True, gc=False):
     constants: msgspec.Raw = msgspec.field(name="Concrete Inputs", default=msgspec.Raw(b""))
     bytes: int = -1
     size: int = -1  # ROCm's word for bytes
+    grid: msgspec.Raw = msgspec.Raw(b"")
+    block: msgspec.Raw = msgspec.Raw(b"")
+    registers: int = msgspec.field(name="registers per thread", default=-1)
+    shared_bytes: int = msgspec.field(name="shared memory", default=-1)
     python_id: int = msgspec.field(name="Python id", default=-1)
     python_parent: int | None = msgspec.field(name="Python parent id", default=-1)
 
@@ -184,6 +188,10 @@ def _bend_args(args: dict[str, Any]) -> Args:
         constants=_raw(args.get("Concrete Inputs")),
         bytes=_int(args.get("bytes")),
         size=_int(args.get("size")),
+        grid=_raw(args.get("grid")),
+        block=_raw(args.get("block")),
+        registers=_int(args.get("registers per thread")),
+        shared_bytes=_int(args.get("shared memory")),
         python_id=_int(args.get("Python id")),
         python_parent=_int(args.get("Python parent id")),
     )

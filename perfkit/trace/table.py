@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from itertools import compress
 from typing import Any
 
@@ -21,6 +23,9 @@ _ALIASES = {
 }
 
 
+# Sizes of a launch. CUDA allows 2^31 blocks by 2^16 by 2^16: what says more is damage.
+_WHOLE = re.compile(rb"\d{1,18}")
+MAX_LAUNCH = 1 << 62
 # Operators whose other arguments are kept: the work of a convolution cannot be told from shapes alone.
 _CONSTANTS_OF = "conv"
 
@@ -39,6 +44,15 @@ class _Categories(Codes):
         return code
 
 
+class _Products(dict[bytes, int]):
+    """Text of a grid or block → how many it holds; -1 where it says nothing: ``[320, 1, 1]`` → 320."""
+
+    def __missing__(self, key: bytes) -> int:
+        sizes = [int(size) for size in _WHOLE.findall(key)]
+        self[key] = found = math.prod(sizes) if sizes and math.prod(sizes) <= MAX_LAUNCH else -1
+        return found
+
+
 class Table:
     """Grows by pieces of decoded events; keeps the complete ones (phase X) and counts the others."""
 
@@ -48,10 +62,12 @@ class Table:
         self.untimed = 0
         self.categories = _Categories()
         self.names, self.dims, self.types, self.constants, self.identities = (Codes() for _ in range(5))
+        self._products = _Products()
         self._with_constants: list[bool] = []
         self._columns = {name: Column() for name in ("ts_ns", "dur_ns", "category", "name", "pid", "tid")}
         for name in ("device", "stream", "correlation", "external_id", "sequence", "forward_thread", "shapes",
-                     "dtypes", "constants", "bytes", "python_id", "python_parent"):  # fmt: skip
+                     "dtypes", "constants", "bytes", "blocks", "threads", "registers", "shared_bytes", "python_id",
+                     "python_parent"):  # fmt: skip
             self._columns[name] = Column(-1)
 
     def extend(self, decoded: list[Any]) -> None:
@@ -129,8 +145,7 @@ class Table:
             parents = [-1 if args.python_parent is None else args.python_parent for args in chosen]
             _fill(parts, "python_parent", mask, parents)
 
-    @staticmethod
-    def _device_parts(parts: dict[str, Any], every: list[Any], mask: Any) -> None:
+    def _device_parts(self, parts: dict[str, Any], every: list[Any], mask: Any) -> None:
         chosen = _pick(every, mask)
         if chosen:
             _fill(parts, "external_id", mask, [args.external_id for args in chosen])
@@ -138,6 +153,16 @@ class Table:
             _fill(parts, "device", mask, [args.device for args in chosen])
             _fill(parts, "stream", mask, [args.stream for args in chosen])
             _fill(parts, "bytes", mask, [args.bytes if args.bytes >= 0 else args.size for args in chosen])
+            self._launch_parts(parts, every, mask & (parts["category"] == self.categories["kernel"]))
+
+    def _launch_parts(self, parts: dict[str, Any], every: list[Any], mask: Any) -> None:
+        """How a kernel was spread over the device."""
+        if mask.any():
+            chosen, product = _pick(every, mask), self._products.__getitem__
+            _fill(parts, "blocks", mask, [product(bytes(args.grid)) for args in chosen])
+            _fill(parts, "threads", mask, [product(bytes(args.block)) for args in chosen])
+            _fill(parts, "registers", mask, [args.registers for args in chosen])
+            _fill(parts, "shared_bytes", mask, [args.shared_bytes for args in chosen])
 
     def _identities(self, values: list[int | str], count: int) -> Any:
         """Process and thread numbers; names in their place become -2, -3 …"""

@@ -365,7 +365,18 @@ class _Rows:
         """The table."""
         made: dict[str, Any] = {name: np.frombuffer(column, np.int64) for name, column in self._columns.items()}
         nothing = np.broadcast_to(np.int32(-1), (self.count,))
-        absent = ("external_id", "sequence", "forward_thread", "constants", "python_id", "python_parent")
+        absent = (
+            "external_id",
+            "sequence",
+            "forward_thread",
+            "constants",
+            "blocks",
+            "threads",
+            "registers",
+            "shared_bytes",
+            "python_id",
+            "python_parent",
+        )
         return Events(
             **made,
             **dict.fromkeys(absent, nothing),

@@ -1,5 +1,6 @@
 import gzip
 import json
+import math
 import random
 import subprocess
 import sys
@@ -81,10 +82,15 @@ def test_a_recorded_trace_gives_every_value_that_the_json_module_finds(name):
         ("Fwd thread id", events.forward_thread),
         ("device", events.device),
         ("stream", events.stream),
+        ("registers per thread", events.registers),
+        ("shared memory", events.shared_bytes),
         ("Python id", events.python_id),
         ("Python parent id", events.python_parent),
     ):
         assert found[kept].tolist() == [_or_none(one.get("args", {}).get(key)) for one in wanted], key
+    for key, found in (("grid", events.blocks), ("block", events.threads)):
+        sizes = [one.get("args", {}).get(key) for one in wanted]
+        assert found[kept].tolist() == [math.prod(size) if size else -1 for size in sizes], key
 
 
 def _or_none(value):
