@@ -13,19 +13,17 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from . import detect
+from .figures.timing import best_s
 
-# A matrix product of this size runs at full rate (2 GFLOP: 10-40 ms on one core) and its operands fit most caches.
-SIZE = {"fp32": 1024, "fp64": 768}
-# Two arrays of this size fit no ordinary last cache.
-COPY_BYTES = 64 << 20
-BUDGET_S = {"fp32": 0.12, "fp64": 0.08, "stream": 0.12, "crowded": 0.06}
+#: For each of two works, alone and beside others.
+CROWDED_S = 0.06
 TIMEOUT_S = 5.0
 # Somebody else at work on more than this share of our cores spoils the figures.
 IDLE_SHARE = 0.15
@@ -101,10 +99,18 @@ def _in_child(threads: int, main: str = "main") -> dict[str, Any] | None:
 
 def main(threads: int) -> None:
     """Measure here and print; the child's side."""
-    found: dict[str, Any] = {f"{dtype}_flops": matrix_flops(dtype) for dtype in SIZE}
-    found |= {"stream_bytes_per_s": stream_bytes_per_s(threads), "threads": threads}
+    from .figures import arrays
+
+    found: dict[str, Any] = {f"{dtype}_flops": arrays.matrix_flops(dtype) for dtype in arrays.SIZE}
+    found |= {"stream_bytes_per_s": arrays.stream_bytes_per_s(threads), "threads": threads}
     found["measured"] = datetime.now(UTC).date().isoformat()
     sys.stdout.write(json.dumps(found) + "\n")
+
+
+def crowding() -> dict[str, float] | None:
+    """`crowded`, measured now in a process of its own; None where it could not be."""
+    found = _in_child(1, "beside_others")
+    return dict(found["crowded"]) if found else None
 
 
 def beside_others(_threads: int) -> None:
@@ -127,9 +133,9 @@ def crowded() -> dict[str, float]:
     # In turns, the best of each: what else begins to work meanwhile would be taken for the neighbours' doing, for good.
     alone, beside = [], []
     for _ in range(ROUNDS):
-        alone.append([best_s(work, BUDGET_S["crowded"]) for work in works.values()])
+        alone.append([best_s(work, CROWDED_S) for work in works.values()])
         with _neighbours():
-            beside.append([best_s(work, BUDGET_S["crowded"]) for work in works.values()])
+            beside.append([best_s(work, CROWDED_S) for work in works.values()])
     ratios = np.min(beside, axis=0) / np.min(alone, axis=0)
     return {name: round(max(1.0, float(ratio)), 3) for name, ratio in zip(works, ratios, strict=True)}
 
@@ -177,43 +183,6 @@ def _siblings(core: int) -> list[int]:
         return []
     ends = [part.split("-") for part in text.split(",") if part]
     return [number for part in ends for number in range(int(part[0]), int(part[-1]) + 1)]
-
-
-def matrix_flops(dtype: str) -> float:
-    """FLOP/s of square matrix products."""
-    import numpy as np
-
-    size = SIZE[dtype]
-    left = np.full((size, size), 1.5, dtype={"fp32": np.float32, "fp64": np.float64}[dtype])
-    out = np.empty_like(left)
-    return float(2 * size**3 / best_s(lambda: np.matmul(left, left, out=out), BUDGET_S[dtype]))
-
-
-def stream_bytes_per_s(threads: int) -> float:
-    """Bytes read and written per second when all threads copy arrays that no cache holds."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    import numpy as np
-
-    source = np.ones(COPY_BYTES // 8)
-    target = np.zeros_like(source)
-    parts = list(zip(np.array_split(source, threads), np.array_split(target, threads), strict=True))
-    with ThreadPoolExecutor(threads) as pool:
-
-        def copy() -> None:
-            list(pool.map(lambda part: np.copyto(part[1], part[0]), parts))
-
-        return 2 * COPY_BYTES / best_s(copy, BUDGET_S["stream"])
-
-
-def best_s(work: Callable[[], Any], budget_s: float) -> float:
-    """Seconds of the fastest of as many calls as the budget holds, at least two."""
-    ends, best, count = time.perf_counter() + budget_s, float("inf"), 0
-    while count < 2 or time.perf_counter() < ends:
-        start = time.perf_counter()
-        work()
-        best, count = min(best, time.perf_counter() - start), count + 1
-    return best
 
 
 def _read(file: Path) -> dict[str, Any] | None:

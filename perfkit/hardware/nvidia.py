@@ -136,7 +136,10 @@ class Nvml:
         )
 
     def _details(self, gpu: Gpu) -> dict[str, Any]:
-        names = ("capability", "power_limit_mw", "max_sm_clock_mhz", "max_memory_clock_mhz", "persistence", "ecc")
+        names = (
+            "capability", "cuda_cores", "memory_bus_bits", "power_limit_mw", "max_sm_clock_mhz", "max_memory_clock_mhz",
+            "persistence", "ecc",
+        )  # fmt: skip
         details = {name: self.read(gpu, name) for name in names}
         details["driver"] = self._driver()
         details["mig"] = gpu.mig
@@ -196,6 +199,8 @@ READINGS: dict[str, Callable[[Any, Handle], Any]] = {
     "power_limit_mw": lambda api, h: int(api.nvmlDeviceGetEnforcedPowerLimit(h)),
     "max_sm_clock_mhz": lambda api, h: int(api.nvmlDeviceGetMaxClockInfo(h, api.NVML_CLOCK_SM)),
     "max_memory_clock_mhz": lambda api, h: int(api.nvmlDeviceGetMaxClockInfo(h, api.NVML_CLOCK_MEM)),
+    "cuda_cores": lambda api, h: int(api.nvmlDeviceGetNumGpuCores(h)),
+    "memory_bus_bits": lambda api, h: int(api.nvmlDeviceGetMemoryBusWidth(h)),
     "persistence": lambda api, h: bool(api.nvmlDeviceGetPersistenceMode(h)),
     "ecc": lambda api, h: bool(api.nvmlDeviceGetEccMode(h)[0]),
 }
