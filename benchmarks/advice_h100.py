@@ -15,7 +15,7 @@ import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from machine import write
+from machine import rounded, write
 
 from perfkit.advise.evidence import Evidence
 from perfkit.advise.kernels import flops_seconds, main_format
@@ -107,15 +107,6 @@ def main():
     print("\n".join(table(result)))
     if options.output != "-":
         write(options.output, rounded(result))
-
-
-def rounded(value):
-    """*value* with its numbers at five digits, however deep."""
-    if isinstance(value, dict):
-        return {key: rounded(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [rounded(item) for item in value]
-    return float(f"{value:.5g}") if isinstance(value, float) else value
 
 
 def judge_all(traces):

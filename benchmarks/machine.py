@@ -36,6 +36,15 @@ def spread(values):
     return {"median": statistics.median(values), "min": min(values), "max": max(values), "n": len(values)}
 
 
+def rounded(value):
+    """*value* with its numbers at five digits, however deep."""
+    if isinstance(value, dict):
+        return {key: rounded(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [rounded(item) for item in value]
+    return float(f"{value:.5g}") if isinstance(value, float) else value
+
+
 def write(name, result):
     """results/NAME.json, with the date and the machine."""
     RESULTS.mkdir(exist_ok=True)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from .advise.evidence import Evidence
+    from .compare.price import Price
     from .launch.block import Block
     from .launch.request import Kind, Outcome, Request
     from .model.records import Fix
@@ -58,6 +59,50 @@ def document(run: Run) -> dict[str, Any]:
 
     known = evidence(run)
     return compose(known, advise(known))
+
+
+def compare_runs(runs: Sequence[Run], *, prices: Sequence[Price] = (), group: bool = False) -> dict[str, Any]:
+    """The document that sets *runs*, at least two, beside the first of them (docs/compare.md): figures, and the difference by cause.
+
+    *prices* (perfkit.compare.price) make costs of times; with *group* runs of one configuration are one side, whose scatter is its
+    uncertainty. Raises UsageError for fewer than two sides.
+    """
+    from .compare.document import compare
+
+    return compare([compared_document(run) for run in runs], prices=prices, group=group)
+
+
+def project_run(
+    run: Run,
+    on: Sequence[str],
+    *,
+    batch: str | None = None,
+    dtype: str | None = None,
+    compiled: bool | None = None,
+    origin: str | Path | None = None,
+) -> dict[str, Any]:
+    """What the step of *run* would take *on* other devices (names of the catalogue, or files of a calibration), or under other settings
+    (docs/projection.md).
+
+    *batch* is a number of samples per step or a factor, as ``x4``; *origin* the calibration of the run's own machine. Raises UsageError
+    where the run cannot be moved.
+    """
+    from .compare.projection import document, targets
+
+    known = evidence(run)
+    settings = document.settings(known, batch=batch, dtype=dtype, compiled=compiled)
+    here = targets.origin(known, Path(origin) if origin else None)
+    return document.document(known, targets.targets(on), settings, origin=here)
+
+
+def compared_document(run: Run) -> dict[str, Any]:
+    """The document of *run* with what a comparison needs besides under ``settings``: what the run was set to."""
+    from .advise.registry import advise
+    from .compare.settings import settings
+    from .report.document import compose
+
+    known = evidence(run)
+    return {**compose(known, advise(known)), "settings": settings(known)}
 
 
 def profile_command(

@@ -417,6 +417,14 @@ class Evidence(AroundFacts, DeviceFacts):
             raise Unavailable(f"{unread[0]['file']}: {unread[0]['reason']}")
         return list(found["facts"])
 
+    @lazy
+    def source_digest(self) -> str:
+        """Of the script's own source, and the modules of its own that it imports."""
+        found = read_json(self.run.path / layout.SCRIPT_FACTS)
+        if not isinstance(found, dict) or not found.get("digest"):
+            raise Unavailable("the script's source was not read")
+        return str(found["digest"])
+
     # --- what the guest saw
 
     @lazy

@@ -17,7 +17,10 @@ VERBS = {
     "profile": ("profile", "Run a script and say where its time, memory and energy go, and what to change."),
     "tune": ("tune", "Try fixes on the unchanged script, and measure each."),
     "bench": ("bench", "Benchmark a model under MLPerf's loads, or gate a project's own benchmarks on two revisions."),
-    "compare": ("compare", "Two stored results of benchmarks side by side, where their machines are alike."),
+    "compare": (
+        "compare",
+        "Runs side by side and why they differ; what another device would do (--on); two stored results of benchmarks.",
+    ),
     "report": ("report", "Show a run again, also one that is still going."),
     "runs": ("runs", "List, show, remove and prune runs."),
     "trace": ("trace", "Ask a running job for one more trace window."),
@@ -26,6 +29,7 @@ VERBS = {
     "export": ("export", "Pack a run into one file."),
     "monitor": ("monitor", "Watch a model's quality and health: metrics, logs, detectors, alerts."),
     "doctor": ("doctor", "What can be measured here, and how to get the rest."),
+    "hardware": ("hardware", "What this machine's devices can do, and what they reach."),
     "completion": ("completion", "Print the completion script for a shell."),
 }
 

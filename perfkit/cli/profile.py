@@ -48,6 +48,13 @@ def _option(name: str, help_text: str, **settings: Any) -> Callable[[F], F]:
     metavar="FIX",
     help="Apply a fix to the script as it runs: NAME, NAME=VALUE or NAME:key=value,…; `--with help` lists them. Repeatable.",
 )
+@click.option(
+    "--repeat",
+    type=click.IntRange(1),
+    default=1,
+    metavar="N",
+    help="Run it N times, one after the other, each as a run of its own; the first that fails is the last.",
+)
 @click.option("--pid", type=click.IntRange(1), metavar="PID", help="Watch a process that runs already, from outside.")
 @click.option("--seconds", type=click.FloatRange(min=1), metavar="N", help="With --pid: for so long (default 30).")
 @options.shown
@@ -72,7 +79,18 @@ def command(ctx: click.Context, /, **given: Any) -> int:
         return script.list_fixes()
     if kind is None or not words:
         raise UsageError("nothing to profile; write perfkit profile SCRIPT, -m MODULE, or -- COMMAND")
-    return profile(kind, words, given)
+    return repeated(kind, words, given)
+
+
+def repeated(kind: str, words: list[str], given: dict[str, Any]) -> int:
+    """Profile as often as asked; returns the exit code of the first that fails, which is the last, else 0."""
+    announce = _announcer(quiet=given["quiet"])
+    for number in range(1, given["repeat"] + 1):
+        if given["repeat"] > 1:
+            announce(f"run {number} of {given['repeat']}")
+        if code := profile(kind, words, given):
+            return code
+    return 0
 
 
 def profile(kind: str, words: list[str], given: dict[str, Any]) -> int:

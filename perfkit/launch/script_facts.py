@@ -6,6 +6,7 @@ Only names, line numbers and the lines that a finding may quote are kept, with s
 from __future__ import annotations
 
 import ast
+import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -66,14 +67,23 @@ def script_of(request: Request, folder: Path | None = None) -> Path | None:
 
 
 def gather(script: Path, since_ns: int) -> dict[str, Any]:
-    """The contents of script.json: script, files (read), unread [{file, reason}], facts."""
+    """The contents of script.json: script, files (read), digest (of their source), unread [{file, reason}], facts."""
     read = [*_local_files(script, since_ns)]
     sources = [source for source in read if isinstance(source, Source)]
     follow_calls(sources)
     facts = [row for source in sources for row in _rows(source)]
     unread = [{"file": one.name, "reason": one.reason} for one in read if isinstance(one, Unread)]
     files = [source.name for source in sources]
-    return {"version": 1, "script": script.name, "files": files, "unread": unread, "facts": facts}
+    told = {"version": 1, "script": script.name, "files": files, "digest": _digest(sources)}
+    return {**told, "unread": unread, "facts": facts}
+
+
+def _digest(sources: list[Source]) -> str | None:
+    """Tells two states of the source apart without keeping it."""
+    if not sources:
+        return None
+    whole = json.dumps(sorted((source.name, source.text) for source in sources))
+    return hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def _local_files(script: Path, since_ns: int) -> Iterator[Source | Unread]:

@@ -273,11 +273,14 @@ def test_unused(benchmark):
         with pytest.raises(PerfkitError, match="exit code 1"):
             repository.gate(setup="exit 1")
 
-    def test_when_we_are_killed_nobody_stays_stopped(self, repository):
+    def test_when_we_are_killed_nobody_stays_stopped(self, repository, tmp_path):
         repository.commit()
+        place = tmp_path / "scratch"  # nobody is left to remove it
+        place.mkdir()
         process = subprocess.Popen(
             [sys.executable, "-m", "perfkit", "bench", "tests", "--base", "HEAD~1"],
-            cwd=repository.folder, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, stderr=subprocess.DEVNULL,
+            cwd=repository.folder, stderr=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(place)},
         )  # fmt: skip
         stopped = wait_for(lambda: [pid for pid in runs_of(repository.folder) if state(pid) == "T"])
         process.send_signal(signal.SIGKILL)

@@ -142,3 +142,12 @@ def test_a_command_without_a_python_file_says_that_there_is_none(supervised):
     evidence = Evidence(supervised.recorded)
     assert evidence.script_facts is None
     assert evidence.why("script_facts") == "the script's source was not read"
+
+
+def test_the_digest_tells_two_states_of_the_source_apart(tmp_path):
+    (tmp_path / "train.py").write_text("import lib\n")
+    (tmp_path / "lib.py").write_text("RATE = 0.1\n")
+    before = gather(tmp_path / "train.py", FOREVER)["digest"]
+    assert gather(tmp_path / "train.py", FOREVER)["digest"] == before
+    (tmp_path / "lib.py").write_text("RATE = 0.2\n")
+    assert gather(tmp_path / "train.py", FOREVER)["digest"] != before
