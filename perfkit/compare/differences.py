@@ -31,6 +31,8 @@ OTHERS = "cores that others kept busy"
 # So many cores more or less of others make no difference.
 QUIET_CORES = 0.25
 
+SOURCE = "source"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Fact:
@@ -60,6 +62,8 @@ class Difference:
     @property
     def text(self) -> str:
         """``threads 1 → 2``."""
+        if self.fact.name == SOURCE:  # its digests say nothing to a person
+            return "another source"
         unit = f" {self.fact.unit}" if self.fact.unit else ""
         return f"{self.fact.name} {_said(self.before)} → {_said(self.after)}{unit}"
 
@@ -104,7 +108,7 @@ FACTS: tuple[Fact, ...] = (
     Fact(name="memory clock", read=facts.clock("memory_clock_mhz"), explains=WORK, of="device", tolerance=1.03, unit="MHz"),
     *(Fact(name=name, read=facts.package(name), explains=WORK | LAUNCHING) for name in _LIBRARIES),
     Fact(name="code", read=facts.code, explains=EVERYTHING),
-    Fact(name="source", read=facts.source, explains=EVERYTHING),
+    Fact(name=SOURCE, read=facts.source, explains=EVERYTHING),
     Fact(name="arguments", read=facts.arguments, explains=EVERYTHING),
     Fact(name="script", read=facts.script, explains=EVERYTHING),
     Fact(name="model", read=facts.model, explains=EVERYTHING),

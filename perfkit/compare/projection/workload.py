@@ -30,6 +30,8 @@ USUAL_CALLS = 3.0
 MOST_PAUSE_NS = 5_000
 # Elements by which operands must be aligned for the matrix units to read them at full width: 16 bytes, in 16 bit.
 ALIGNED = 8
+# A dimension up to this is a batch, which is no row's length, or a product too small to matter.
+SMALL = 64
 _COPIES = ("aten::copy_", "aten::_to_copy", "aten::fill_", "aten::zero_")
 ON_THE_DEVICE = ("Memcpy DtoD", "Memset")
 # Operators and the place of their weight among their inputs; a matrix is cast in either orientation.
@@ -297,4 +299,4 @@ def _widest(shapes: list[list[int]]) -> tuple[int, ...] | None:
 
 
 def _is_odd(shapes: list[list[int]]) -> bool:
-    return any(size % ALIGNED for shape in shapes if len(shape) >= 2 for size in shape[-2:])
+    return any(size > SMALL and size % ALIGNED for shape in shapes if len(shape) >= 2 for size in shape[-2:])

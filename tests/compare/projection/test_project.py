@@ -78,3 +78,13 @@ def test_a_launch_bound_trace_stays_as_fast_on_any_card(mlp, h100):
 def test_a_larger_batch_of_a_launch_bound_trace_is_nearly_free(mlp, h100):
     found = project(mlp, Asked(origin=h100, target=h100, settings=Settings(batch=2), same_machine=True), 0.010)
     assert found.step_s.expected < 0.0115
+
+
+def test_what_a_trace_tells_of_its_products_and_casts():
+    """BERT of one sample, in float32: no casts, and no dimension that matrix units could not read."""
+    bert = workload_of(read(DATA / "bert_inf_fp32_b1.json.gz"))
+    products = bert.pieces.of_kind("matmul")
+    assert products.sum() > 0
+    assert not bert.pieces.is_odd.any()
+    assert bert.pieces.flops[products].sum() > 1e9 * bert.steps
+    assert bert.parameter_bytes == 0  # an inference has no gradients to tell them
