@@ -29,10 +29,6 @@ class HostSpeed:
     #: Whether the step that was measured tells it, or only limits are known.
     is_measured: bool = False
 
-    def times(self, low: float, likely: float, high: float) -> HostSpeed:
-        """The same on a host that takes so many times as long."""
-        return HostSpeed(low=self.low * low, likely=self.likely * likely, high=self.high * high, slack_s=self.slack_s)
-
 
 def host_speed(workload: Workload, step_s: float | None) -> HostSpeed:
     """From the step's time without the profiler, *step_s*; where that is not known, from what recording an event costs."""

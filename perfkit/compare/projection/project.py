@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ...model.records import Interval
 from .host import HostSpeed, host_speed
 from .settings import Changed, Settings, changed
 from .timeline import Replayed, replay
@@ -73,11 +72,6 @@ class Projection:
     launching_s: float
     notes: list[str]
 
-    @property
-    def speedup(self) -> Interval:
-        """Times as fast per step; low and high."""
-        return Interval(low=self.from_step_s / self.step_s.high, high=self.from_step_s / self.step_s.low)
-
 
 def project(workload: Workload, asked: Asked, step_s: float | None) -> Projection:
     """*workload* as *asked*. *step_s*: its step without the profiler, where that is known."""
@@ -88,9 +82,11 @@ def project(workload: Workload, asked: Asked, step_s: float | None) -> Projectio
     scales = (speed.low, speed.likely, speed.high)
     hosts = _hosts(workload, scales, there, change)
     before = [replay(workload, workload.pieces.seconds, scale) for scale in scales]
-    after = [replay(workload, seconds, scale) for seconds, scale in zip(times.ends, hosts, strict=True)]
+    data = [host * asked.settings.batch for host in there]  # a larger batch takes as much longer to load
+    ends = zip(times.ends, hosts, data, strict=True)
+    after = [replay(workload, seconds, scale, data_scale=loading) for seconds, scale, loading in ends]
     steps = [_step(speed, old, new, step_s) for old, new in zip(before, after, strict=True)]
-    steps = _fed(workload, steps, step_s or before[1].step_s, asked)
+    steps = _fed(workload, steps, [(step_s or before[1].step_s) * loading for loading in data], asked.has_workers)
     device = Three.of((after[0].busy_s, after[1].busy_s, after[2].busy_s))
     step = Three.of((steps[0], steps[1], steps[2]))
     return Projection(
@@ -139,12 +135,14 @@ def _is_input_bound(workload: Workload) -> bool:
     return workload.data_s >= INPUT_BOUND * workload.profiled_step_s
 
 
-def _fed(workload: Workload, steps: list[float], step_s: float, asked: Asked) -> list[float]:
-    """No step is shorter than its loader's workers need for a batch, which the trace shows where they are the limit now."""
-    if asked.has_workers is False or not _is_input_bound(workload):
+def _fed(workload: Workload, steps: list[float], batches_s: list[float], has_workers: bool | None) -> list[float]:
+    """No step is shorter than its loader's workers need for a batch (*batches_s*, at each end), which the trace shows where they are the
+    limit now. Where it is not known whether there are any, the low end stays.
+    """
+    if has_workers is False or not _is_input_bound(workload):
         return steps
-    each = step_s * asked.settings.batch * (asked.host or 1.0)
-    return [max(step, each) for step in steps]
+    floors = [0.0 if has_workers is None else batches_s[0], *batches_s[1:]]
+    return [max(step, floor) for step, floor in zip(steps, floors, strict=True)]
 
 
 def _limit(workload: Workload, step_s: float, after: Replayed) -> str:

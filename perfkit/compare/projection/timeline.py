@@ -42,9 +42,11 @@ class _Segment:
     streams: dict[int, tuple[Any, Any]]
 
 
-def replay(workload: Workload, seconds: Any, host_scale: float) -> Replayed:
-    """The step with device work of *seconds* (one for each piece), and the host's own work taking *host_scale* of its time."""
-    segments = _segments(workload, seconds, host_scale)
+def replay(workload: Workload, seconds: Any, host_scale: float, *, data_scale: float = 1.0) -> Replayed:
+    """The step with device work of *seconds* (one for each piece), the host's own work taking *host_scale* of its time, and its waiting
+    for batches *data_scale*.
+    """
+    segments = _segments(workload, seconds, host_scale, data_scale)
     host, free, ends = 0.0, dict[int, float](), [0.0]
     for _ in range(PASSES):
         for segment in segments:
@@ -58,9 +60,9 @@ def replay(workload: Workload, seconds: Any, host_scale: float) -> Replayed:
     )
 
 
-def _segments(workload: Workload, seconds: Any, host_scale: float) -> list[_Segment]:
+def _segments(workload: Workload, seconds: Any, host_scale: float, data_scale: float) -> list[_Segment]:
     calls, pieces = workload.calls, workload.pieces
-    moments = np.cumsum((calls.work_s - calls.data_s) * host_scale + calls.data_s)
+    moments = np.cumsum((calls.work_s - calls.data_s) * host_scale + calls.data_s * data_scale)
     asked, spent = moments[pieces.call] + ON_ITS_WAY_S, seconds + workload.pause_s
     whole = float(moments[-1]) + workload.tail_s * host_scale
     bounds = [0, *(np.flatnonzero(calls.waits) + 1).tolist()]
