@@ -10,7 +10,7 @@ from perfkit.cli.main import run
 from perfkit.trace.importer import import_trace
 
 TRACES = Path(__file__).parents[1] / "data" / "traces"
-CALIBRATION = Path(__file__).parents[1] / "hardware" / "h100_calibration.json"
+CALIBRATION = Path(__file__).parents[1] / "hardware" / "made_up_calibration.json"
 
 
 @pytest.fixture

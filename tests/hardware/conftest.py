@@ -8,4 +8,4 @@ import pytest
 
 @pytest.fixture
 def document():
-    return json.loads((Path(__file__).parent / "h100_calibration.json").read_text())
+    return json.loads((Path(__file__).parent / "made_up_calibration.json").read_text())

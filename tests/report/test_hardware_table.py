@@ -19,7 +19,7 @@ SHOWN = [Device(name="NVIDIA H100 80GB HBM3", kind="cuda", index=index, memory_b
 
 @pytest.fixture
 def kept():
-    file = Path(__file__).parents[1] / "hardware" / "h100_calibration.json"
+    file = Path(__file__).parents[1] / "hardware" / "made_up_calibration.json"
     return calibration.of(json.loads(file.read_text()), file)
 
 
