@@ -42,7 +42,8 @@ def test_measured_in_seconds_and_shown_beside_what_can_be(hardware, tmp_path):
     assert document["suspect"] == {}
     processor = document["devices"][-1]
     assert 1e8 < processor["flops"]["fp32"] < 1e14
-    assert 1e8 < processor["one_thread"]["flops"]["fp32"] <= 1.5 * processor["flops"]["fp32"]
+    # beside other work two threads that wait for each other may be much slower than one
+    assert 1e8 < processor["one_thread"]["flops"]["fp32"] < 1e14
     assert 1e8 < processor["bandwidth"] < 1e13
     assert 1e-6 < document["host_speed"]["interpreter_s"] < 0.1
     assert 1e-8 < document["host_speed"]["dispatch_s"] < 1e-3

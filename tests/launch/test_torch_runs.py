@@ -112,7 +112,8 @@ def test_peak_memory_with_loader_workers_is_that_of_smaps(supervised, wait_for):
     looking.join()
     run = supervised.recorded
     found = host_memory(run)
-    assert found["host_peak_bytes"] == pytest.approx(highest[0], rel=0.05)
+    # two samplers, each at its own moments, of processes that come and go
+    assert found["host_peak_bytes"] == pytest.approx(highest[0], rel=0.1)
     lines = run.jsonl("host.jsonl")
     assert found["processes"] == 4
     roles = utilization(run, lines[0]["t"], lines[-2]["t"])["roles"]
