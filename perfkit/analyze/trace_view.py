@@ -21,7 +21,7 @@ from .operator_table import EVENT_COST_MOST_NS
 from .queue import LaunchFacts, launch_facts
 from .roofline import kernels_with_bounds, matrix_formats, with_bounds
 from .syncs import SyncRow, sync_table
-from .traced_steps import Window, steps_of
+from .traced_steps import Window, host_events_per_step, steps_of
 from .work import StepWork, step_work
 
 # What tracing adds per recorded host event to a step that waits for the host. Measured: 0.25–0.8 µs on plain CPU
@@ -148,9 +148,7 @@ def _estimate(events: Events, window: Window, view: DeviceView, profiled_s: floa
     """Profiled over plain step time, lowest and highest. With a device no more than its ``launch`` idle can go."""
     if profiled_s <= 0:
         return None
-    host = events.in_categories("cpu_op", "user_annotation", "python_function", "cuda_runtime", "cuda_driver")
-    step = window.step_of(events.ts_ns)
-    per_step = float((host & (step >= 0) & (step < window.count)).sum()) / window.count
+    per_step = host_events_per_step(events, window)
     idle = next((s.seconds_per_step for s in view.breakdown if s.name == "launch" and s.kind == "idle"), 0.0)
     room = min(idle, MOST_DILATED * profiled_s) if view.breakdown else profiled_s / 2
     low, high = (min(per_step * cost * 1e-9, room) for cost in (EVENT_COST_LOW_NS, EVENT_COST_MOST_NS))

@@ -66,6 +66,13 @@ def steps_of(events: Events) -> Window:
     return Window(edges_ns=edges, notes=notes)
 
 
+def host_events_per_step(events: Events, window: Window) -> float:
+    """Events that the profiler recorded on the host, each of which cost the host something."""
+    host = events.in_categories("cpu_op", "user_annotation", "python_function", "cuda_runtime", "cuda_driver")
+    step = window.step_of(events.ts_ns)
+    return float((host & (step >= 0) & (step < window.count)).sum()) / window.count
+
+
 def _marked(events: Events, found: Any) -> Window:
     threads, counts = np.unique(events.tid[found], return_counts=True)
     found = found[events.tid[found] == threads[np.argmax(counts)]]

@@ -63,21 +63,22 @@ def kernel_flops(events: Events, work: Launches, labels: Any, inside: Any) -> An
     """FLOPs of each piece of work that is *inside*: those of its operator call, shared by time among the matrix
     kernels that the call launched. NaN for all other work.
     """
-    return _shared(events, work, inside, _is_matrix(labels[inside]), call_flops)
+    return _shared(events, work, inside, is_matrix(labels[inside]), call_flops)
 
 
 def kernel_bytes(events: Events, work: Launches, labels: Any, inside: Any) -> Any:
     """Bytes that each piece of work *inside* moves at least: those of its operator call, shared by time among its matrix kernels,
     or among all of its kernels where it has none. NaN where its inputs do not tell.
     """
-    matrix = _is_matrix(labels[inside])
+    matrix = is_matrix(labels[inside])
     found = _shared(events, work, inside, matrix, call_bytes)
     operators = work.operator[inside]
     plain = ~np.isin(operators, operators[matrix])
     return np.where(plain, _shared(events, work, inside, plain, call_bytes), found)
 
 
-def _is_matrix(labels: Any) -> Any:
+def is_matrix(labels: Any) -> Any:
+    """Which pieces of work, by their classes, are matrix kernels."""
     return np.isin(labels, [classes.BUSY.index(kind) for kind in MATRIX_KINDS])
 
 
@@ -160,7 +161,7 @@ def _host_share(events: Events, calls: Calls, known: Any, unknown: Any) -> float
 
 def _device_share(window: Window, work: Launches, labels: Any, calls: Calls, counted: Any) -> float:
     """By device time of matrix kernels: those launched inside a counted call."""
-    matrix = np.isin(labels, [classes.BUSY.index(kind) for kind in MATRIX_KINDS])
+    matrix = is_matrix(labels)
     matrix &= (work.step >= 0) & (work.step < window.count)
     spent = (work.end_ns - work.start_ns)[matrix]
     is_counted = np.zeros(len(calls.nesting.depth), bool)

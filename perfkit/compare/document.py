@@ -139,7 +139,9 @@ def _differs(first: Side, side: Side) -> Row:
     """The facts in which the runs differ, whether or not they explain anything."""
     found = [one for one in differences.differences(first.first, side.first) if one.is_known]
     told = [
-        {"fact": one.fact.name, "before": one.before, "after": one.after} for one in found if one.fact.name != "source"
+        {"fact": one.fact.name, "before": one.before, "after": one.after}
+        for one in found
+        if one.fact.name != differences.SOURCE
     ]
     return {"side": side.number, "against": first.number, "facts": told}
 

@@ -20,7 +20,7 @@ WORKLOAD = {
     "script": "another script",
     "arguments": "other arguments",
     "code": "another revision of the code",
-    "source": "other source",
+    differences.SOURCE: "other source",
     "model": "another model",
     "batch": "another batch",
     "precision": "another number format",
@@ -120,7 +120,7 @@ def _apart(first: float, second: float, tolerance: float) -> bool:
 
 def _text(one: differences.Difference) -> str:
     words = WORKLOAD[one.fact.name]
-    if one.fact.name == "source":
+    if one.fact.name == differences.SOURCE:
         return f"{words}: the script, or a module of its own, is not the same"
     told = one.text.removeprefix(one.fact.name).strip()
     return f"{words}: {told if len(told) <= 2 * LONGEST else told[: 2 * LONGEST] + '…'}"

@@ -16,7 +16,7 @@ from .settings import Settings
 from .workload import Workload, workload_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ...advise.evidence import Evidence
     from ...hardware.calibration import Calibration
@@ -142,21 +142,13 @@ def _processor_row(target: Target, found: Moved) -> Row:
         "asked": target.asked,
         "from_step_s": found.from_step_s,
         "step_s": asdict(step),
-        "speedup": asdict(
-            Three(
-                low=found.from_step_s / step.high,
-                expected=found.from_step_s / step.expected,
-                high=found.from_step_s / step.low,
-            )
-        ),
+        "speedup": _speedup(found.from_step_s, step),
         "samples_per_s": None,
         "device_s": None,
         "host_s": asdict(step),
         "limit": "host",
         "launching_s": None,
-        "classes": [
-            {"name": name, "from_s": before, "seconds_per_step": after} for name, (before, after) in found.parts.items()
-        ],
+        "classes": _shares(found.parts),
         "host_factor": None,
         "memory": {"fits": None, "reason": "the memory of a machine is not projected"},
         "notes": found.notes,
@@ -193,27 +185,27 @@ def _row(
         "asked": target.asked,
         "from_step_s": found.from_step_s,
         "step_s": asdict(found.step_s),
-        "speedup": _speedup(found, settings),
+        "speedup": _speedup(found.from_step_s, found.step_s, settings.batch),
         "samples_per_s": _rate(evidence, found, settings),
         "device_s": asdict(found.device_s),
         "host_s": asdict(found.host_s),
         "limit": found.limit,
         "launching_s": found.launching_s,
-        "classes": [
-            {"name": name, "from_s": before, "seconds_per_step": after}
-            for name, (before, after) in found.classes.items()
-        ],
+        "classes": _shares(found.classes),
         "host_factor": asked.host,
         "memory": _memory(evidence, target.spec, settings),
         "notes": found.notes,
     }
 
 
-def _speedup(found: Projection, settings: Settings) -> Row:
-    """Times as many samples in the same time."""
-    step, times = found.step_s, settings.batch
-    return asdict(Three(low=times * found.from_step_s / step.high, expected=times * found.from_step_s / step.expected,
-                        high=times * found.from_step_s / step.low))  # fmt: skip
+def _speedup(from_step_s: float, step: Three, times: float = 1.0) -> Row:
+    """Times as many samples in the same time, of a step with *times* the batch."""
+    whole = times * from_step_s
+    return asdict(Three(low=whole / step.high, expected=whole / step.expected, high=whole / step.low))
+
+
+def _shares(parts: Mapping[str, tuple[float, float]]) -> list[Row]:
+    return [{"name": name, "from_s": before, "seconds_per_step": after} for name, (before, after) in parts.items()]
 
 
 def _rate(evidence: Evidence, found: Projection, settings: Settings) -> Row | None:

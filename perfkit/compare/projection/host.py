@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ...analyze.operator_table import EVENT_COST_MOST_NS
+from ...analyze.trace_view import EVENT_COST_LOW_NS
 from .timeline import replay
 from .workload import Workload
 
@@ -12,8 +14,8 @@ from .workload import Workload
 OF_TRACED = (0.65, 0.8, 1.0)
 # A replay this near to the step that was measured explains it.
 NEAR = 0.02
-# What tracing adds to the host per recorded event: as in `analyze.trace_view`.
-EVENT_COST_S = (0.25e-6, 1e-6, 3.1e-6)
+# What tracing adds to the host per recorded event: the least and the most that was seen, and what is likely.
+EVENT_COST_S = (EVENT_COST_LOW_NS * 1e-9, 1e-6, EVENT_COST_MOST_NS * 1e-9)
 MOST_SCALE, ROUNDS = 1.5, 14
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from ...analyze.classes import BUSY
 from ...analyze.formats import MATRIX_KINDS
 from .times import Factors, Times
-from .transfer import FLOOR_S, peaks
+from .transfer import FLOOR_S, peak_of, peaks
 from .workload import FORMATS
 
 if TYPE_CHECKING:
@@ -176,15 +176,8 @@ def _from_to(kind: str, now: str, wanted: str, spec: DeviceSpec, odd: bool) -> T
     if kind == "attention":  # it is not computed in TF32
         now, wanted = ("fp32" if name == "tf32" else name for name in (now, wanted))
     before, after = _reached(kind, now, odd)[1], _reached(kind, wanted, odd)
-    peak = _peak(spec, now) / _peak(spec, wanted)
+    peak = peak_of(spec, now) / peak_of(spec, wanted)
     return peak * before / after[2], peak * before / after[1], peak * before / after[0]
-
-
-def _peak(spec: DeviceSpec, name: str) -> float:
-    vector = spec.matrix_peak("fp32") or max(spec.peak_flops.values())
-    if name == "16-bit":
-        return spec.matrix_peak("bf16") or spec.matrix_peak("fp16") or vector
-    return spec.matrix_peak(name) or vector
 
 
 def _with_casts(workload: Workload, times: Times, spec: DeviceSpec, forth: bool) -> Times:

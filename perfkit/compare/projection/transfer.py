@@ -51,11 +51,11 @@ def moved(pieces: Pieces, origin: DeviceSpec, target: DeviceSpec) -> Times:
     outside = pieces.of_kind(COPY, COMMUNICATION) & ~pieces.is_local
     factors = factors.where(outside, WIRING[0], 1.0, WIRING[1])
     fixed = np.minimum(pieces.seconds, FLOOR_S)
-    return Times(
-        low=fixed + (pieces.seconds - fixed) * factors.low,
-        likely=fixed + (pieces.seconds - fixed) * factors.likely,
-        high=fixed + (pieces.seconds - fixed) * factors.high,
-    ).each(lambda seconds: np.fmax(seconds, _least(pieces, target)))
+    return (
+        Times.exactly(pieces.seconds - fixed)
+        .scaled(factors)
+        .each(lambda seconds: np.fmax(fixed + seconds, _least(pieces, target)))
+    )
 
 
 def _around(share: Any) -> tuple[Any, Any, Any]:
@@ -80,15 +80,19 @@ def memory_share(pieces: Pieces, origin: DeviceSpec, target: DeviceSpec) -> Any:
 
 def peaks(pieces: Pieces, spec: DeviceSpec) -> Any:
     """FLOP/s that *spec* has at most for each piece, by its number format; matrix kernels of unknown format as in 16 bit."""
-    vector = spec.peak_flops.get("fp32") or max(spec.peak_flops.values())
-    sixteen = spec.matrix_peak("bf16") or spec.matrix_peak("fp16") or vector
-    by_format = {
-        "fp32": spec.matrix_peak("fp32") or vector,
-        "tf32": spec.matrix_peak("tf32") or vector,
-        "16-bit": sixteen,
-    }
-    found = np.array([by_format.get(name, sixteen) for name in FORMATS])[pieces.format]
-    return np.where(pieces.of_kind(*MATRIX_KINDS), found, vector)
+    found = np.array([peak_of(spec, name) for name in FORMATS])[pieces.format]
+    return np.where(pieces.of_kind(*MATRIX_KINDS), found, _vector(spec))
+
+
+def peak_of(spec: DeviceSpec, name: str) -> float:
+    """Of matrix products in one of FORMATS: what *spec* has no units for goes at the rate of all others."""
+    if name in ("fp32", "tf32"):
+        return spec.matrix_peak(name) or spec.matrix_peak("fp32") or _vector(spec)
+    return spec.matrix_peak("bf16") or spec.matrix_peak("fp16") or spec.matrix_peak("fp32") or _vector(spec)
+
+
+def _vector(spec: DeviceSpec) -> float:
+    return spec.peak_flops.get("fp32") or max(spec.peak_flops.values())
 
 
 def _arithmetic(pieces: Pieces, origin: DeviceSpec, target: DeviceSpec) -> Any:

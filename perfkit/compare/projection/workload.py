@@ -11,11 +11,11 @@ import numpy as np
 
 from ...analyze.classes import BUSY
 from ...analyze.device import kernel_labels
-from ...analyze.formats import MATRIX_KINDS, kernel_format
+from ...analyze.formats import kernel_format
 from ...analyze.idle import host_states, waiting_calls
 from ...analyze.launches import Launches, join
-from ...analyze.traced_steps import Window, steps_of
-from ...analyze.work import kernel_bytes, kernel_flops
+from ...analyze.traced_steps import Window, host_events_per_step, steps_of
+from ...analyze.work import is_matrix, kernel_bytes, kernel_flops
 from ...errors import TraceError
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def workload_of(trace: Trace) -> Workload:
         steps=window.count,
         tail_s=_tail_s(events, window, work, inside),
         pause_s=_pause_s(events, work, inside),
-        events_per_step=_host_events(events, window) / window.count,
+        events_per_step=host_events_per_step(events, window),
         profiled_step_s=(window.end_ns - window.start_ns) * 1e-9 / window.count,
         parameter_bytes=4.0 * sum(map(math.prod, _gradient_shapes(events))) / window.count,
     )
@@ -197,12 +197,6 @@ def _pause_s(events: Events, work: Launches, inside: Any) -> float:
     return float(np.median(pauses[queued])) * 1e-9 if queued.any() else 0.0
 
 
-def _host_events(events: Events, window: Window) -> float:
-    host = events.in_categories("cpu_op", "user_annotation", "python_function", "cuda_runtime", "cuda_driver")
-    step = window.step_of(events.ts_ns)
-    return float((host & (step >= 0) & (step < window.count)).sum())
-
-
 def _pieces(trace: Trace, window: Window, work: Launches, inside: Any, call: Any) -> Pieces:
     events = trace.events
     labels = kernel_labels(events, work)
@@ -213,12 +207,11 @@ def _pieces(trace: Trace, window: Window, work: Launches, inside: Any, call: Any
     moved = kernel_bytes(events, work, labels, chosen)[order]
     event = work.event[inside]
     size = np.asarray(events.bytes[event], np.float64)
-    names = np.asarray(events.name[event], np.int64)
-    texts = [events.names[name] for name in np.unique(names)]
-    where = np.searchsorted(np.unique(names), names)
+    names, where = np.unique(events.name[event], return_inverse=True)
+    texts = [events.names[name] for name in names]
     operators = work.operator[inside]
     copies = (operators >= 0) & events.name_matches(*_COPIES)[np.maximum(operators, 0)]
-    matrix = np.isin(labels[inside], [BUSY.index(kind) for kind in MATRIX_KINDS])
+    matrix = is_matrix(labels[inside])
     formats = np.array([FORMATS.index(kernel_format(text)) for text in texts])[where]
     blocks = np.asarray(events.blocks[event], np.int64)
     return Pieces(
